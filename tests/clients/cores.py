@@ -22,6 +22,7 @@ from service.api.server.core_server import CoreServer
 from service.config import CoreConfig, ModelConfig
 from service.errors import ModelFailed
 from service.llama.loader import load
+from service.model_facts import AdapterInfo
 from tests.clients.relay import start_relay
 from tests.clients.script import script
 from tests.support.certificates import Authority
@@ -156,13 +157,19 @@ def _load_fails(config: ModelConfig, *, on_progress: Callable[[float], bool]) ->
     raise ModelFailed("the file is no model")
 
 
-_LOADS = {"scripted": load_scripted(script), "ranker": load, "never": _load_never, "fails": _load_fails}
+#: Loads of models that come to an end.
+_READY = {
+    "scripted": load_scripted(script),
+    "adapted": load_scripted(script, adapters=(AdapterInfo("/models/adapter.gguf", "aa", 1000.0),)),
+    "ranker": load,
+}
+_LOADS = {**_READY, "never": _load_never, "fails": _load_fails}
 
 
 async def _until_settled(server: CoreServer, plan: Plan) -> None:
     while plan.get("load") != "never" and server.core.status().load_progress < 1 and not server.core.status().message:
         await asyncio.sleep(0.005)
-    while plan.get("load", "scripted") in ("scripted", "ranker") and server.core.status().state.name != "READY":
+    while plan.get("load", "scripted") in _READY and server.core.status().state.name != "READY":
         await asyncio.sleep(0.005)
 
 

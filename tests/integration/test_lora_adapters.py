@@ -15,6 +15,7 @@ from tests.support.scripted_service import ScriptedService
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 ADAPTERS = (
     AdapterInfo("/adapters/verse.gguf", "aa", 1000.0, "verse", "Sing: "),
@@ -23,12 +24,14 @@ ADAPTERS = (
 
 
 @pytest.fixture
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScriptedService]:
-    folder = tmp_path_factory.mktemp("core")
-    (folder / "slots").mkdir()
-    service = ScriptedService(
-        folder, RestConfig(), load=load_scripted(adapters=ADAPTERS), slot_save_path=str(folder / "slots")
-    )
+def slots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("slots")
+
+
+@pytest.fixture
+def service(slots: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScriptedService]:
+    folder, load = tmp_path_factory.mktemp("core"), load_scripted(adapters=ADAPTERS)
+    service = ScriptedService(folder, RestConfig(), load=load, slot_save_path=str(slots))
     yield service
     service.close()
 
@@ -41,6 +44,10 @@ def listed(service: ScriptedService) -> Any:
 
 def post(service: ScriptedService, body: object) -> requests.Response:
     return requests.post(service.adapter.url + "/lora-adapters", json=body, timeout=WAIT_S)
+
+
+def ask(service: ScriptedService, body: object, query: str = "", path: str = "/completion") -> requests.Response:
+    return requests.post(service.adapter.url + path + query, json=body, timeout=WAIT_S)
 
 
 def first_letter(service: ScriptedService) -> str:
@@ -116,12 +123,32 @@ def test_slot_files_are_for_adapters_and_their_scales(service: ScriptedService) 
     )
     assert requests.post(url + "save", json=body, timeout=WAIT_S).status_code == 200
     post(service, [])
-    refused = requests.post(url + "restore", json=body, timeout=WAIT_S)
-    assert refused.json()["error"]["message"] == (
-        "filename: names a file for scripted, LoRA aa x 0.5; this server needs one for scripted"
-    )
-    post(service, [{"id": 0, "scale": 0.5}])
     assert requests.post(url + "restore", json=body, timeout=WAIT_S).status_code == 200
+    # It is found by who has these scales.
+    for lora, n_cached in (([], 0), ([{"id": 1, "scale": 0.5}], 0), ([{"id": 0, "scale": 0.5}], 7)):
+        slot_id = 0 if n_cached else 1
+        sent = {"prompt": "Hi there", "n_predict": 1, "lora": lora, "id_slot": slot_id}
+        answer = ask(service, sent, "?shape=now")
+        assert answer.json()["timings"]["cache_n"] == n_cached
+
+
+def test_slot_files_for_other_adapters_are_refused(
+    service: ScriptedService, slots: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    body = {"filename": "a"}
+    ask(service, {"prompt": "Hi there", "n_predict": 1, "id_slot": 0, "lora": [{"id": 0, "scale": 0.5}]})
+    saved = ask(service, body, "?action=save", "/slots/0")
+    assert saved.status_code == 200
+    folder, load = tmp_path_factory.mktemp("core"), load_scripted(adapters=ADAPTERS[1:])
+    other = ScriptedService(folder, RestConfig(), load=load, slot_save_path=str(slots))
+    try:
+        refused = ask(other, body, "?action=restore", "/slots/0")
+    finally:
+        other.close()
+    assert refused.status_code == 400
+    assert refused.json()["error"]["message"] == (
+        "filename: names a file for the LoRA adapter aa with the scale 0.5, which this server has not"
+    )
 
 
 def test_a_model_without_adapters_says_so(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -132,5 +159,114 @@ def test_a_model_without_adapters_says_so(tmp_path_factory: pytest.TempPathFacto
         refused = post(service, [{"id": 0, "scale": 1}])
         assert refused.status_code == 501
         assert refused.json()["error"]["message"] == ("this model has no LoRA adapters; start the server with --lora")
+    finally:
+        service.close()
+
+
+BODIES = {
+    "/completion": {"prompt": "Hello", "n_predict": 4, "temperature": 0},
+    "/infill": {"input_prefix": "Hello", "input_suffix": "", "n_predict": 4, "temperature": 0},
+    "/v1/completions": {"prompt": "Hello", "max_tokens": 4, "temperature": 0},
+    "/v1/chat/completions": {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4, "temperature": 0},
+    "/v1/responses": {"input": "Hello", "max_output_tokens": 16, "temperature": 0},
+    "/v1/messages": {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4, "temperature": 0},
+}
+
+
+def text_of(answer: Any) -> str:
+    match answer:
+        case {"choices": [{"text": str(text)}]} | {"choices": [{"message": {"content": str(text)}}]}:
+            return text
+        case {"output": [{"content": [{"text": str(text)}]}]} | {"content": [{"text": str(text)}]}:
+            return text
+        case {"content": str(text)}:
+            return text
+    raise AssertionError(answer)
+
+
+def moved(text: str, by: int) -> str:
+    return "".join(chr(ord("a") + (ord(letter) - ord("a") + by) % 26) for letter in text)
+
+
+@pytest.mark.parametrize("path", [path for path in BODIES if path != "/infill"])
+@pytest.mark.parametrize("shape", ["", "?shape=now"])
+def test_a_request_has_scales_of_its_own(service: ScriptedService, path: str, shape: str) -> None:
+    plain = text_of(ask(service, BODIES[path], shape, path).json())
+    adapted = ask(service, {**BODIES[path], "lora": [{"id": 0, "scale": 0.1}, {"id": 1, "scale": 0.2}]}, shape, path)
+    assert adapted.status_code == 200
+    assert text_of(adapted.json())[0] == moved(plain[0], 3)
+    for own in ([], None, [{"id": 0, "scale": 0}]):
+        assert text_of(ask(service, {**BODIES[path], "lora": own}, shape, path).json()) == plain
+    assert [adapter["scale"] for adapter in listed(service)] == [0, 0]
+
+
+def test_settings_of_today_tell_own_scales(service: ScriptedService) -> None:
+    body = {"prompt": "Hello", "n_predict": 1, "lora": [{"id": 1, "scale": 0.5}]}
+    answer = ask(service, body, "?shape=now").json()
+    assert answer["generation_settings"]["lora"] == [{"id": 0, "scale": 0}, {"id": 1, "scale": 0.5}]
+    del body["lora"]
+    assert ask(service, body, "?shape=now").json()["generation_settings"]["lora"] == []
+    assert "lora" not in ask(service, body).json()["generation_settings"]
+
+
+@pytest.mark.parametrize("path", BODIES)
+@pytest.mark.parametrize(
+    ("lora", "problem"),
+    [
+        ({}, "lora: {} is not an array of objects with id and scale"),
+        ([5], "lora[0]: 5 is not an object"),
+        ([{"scale": 1}], "lora[0].id: is missing"),
+        ([{"id": 0}], "lora[0].scale: is missing"),
+        ([{"id": "x", "scale": 1}], 'lora[0].id: "x" is not an integer'),
+        ([{"id": True, "scale": 1}], "lora[0].id: true is not a number"),
+        ([{"id": 0, "scale": "x"}], 'lora[0].scale: "x" is not a finite number'),
+        ([{"id": 2, "scale": 1}], "lora[0].id: is 2; allowed: 0 to 1"),
+        ([{"id": 0, "scale": 1}, {"id": 0, "scale": 2}], "lora[1].id: is 0, which entry 0 names already"),
+        ([{"id": 0, "scale": 1001}], "lora[0].scale: is 1001; allowed: -1000 to 1000"),
+    ],
+)
+def test_errors_name_what_is_wrong_with_own_scales(
+    service: ScriptedService, path: str, lora: object, problem: str
+) -> None:
+    answer = ask(service, {**BODIES[path], "lora": lora}, path=path)
+    assert answer.status_code == 400
+    assert problem in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("path", ["/embedding", "/v1/embeddings"])
+def test_embeddings_have_the_scales_of_everybody(service: ScriptedService, path: str) -> None:
+    body = {"content": "Hello", "input": "Hello", "lora": [{"id": 0, "scale": 1}]}
+    answer = ask(service, body, path=path)
+    assert answer.status_code == 400
+    assert "lora" in answer.json()["error"]["message"]
+    assert "POST /lora-adapters scales them for everybody" in answer.json()["error"]["message"]
+
+
+def test_the_python_client_sends_own_scales(service: ScriptedService) -> None:
+    with Client(service.core.server.addresses[0]) as client:
+        plain = client.complete("Hello", max_tokens=1, temperature=0.0).text
+        assert client.complete("Hello", max_tokens=1, temperature=0.0, lora={0: 0.25}).text == moved(plain, 2)
+        client.set_lora_scales({1: 0.5})
+        assert client.complete("Hello", max_tokens=1, temperature=0.0).text == moved(plain, 5)
+        # Nothing is named: no adapter is applied.
+        assert client.complete("Hello", max_tokens=1, temperature=0.0, lora={}).text == plain
+        for wrong, problem in (
+            ({2: 1.0}, r"lora\.scales\[0\]\.id: is 2; allowed: 0 to 1"),
+            ({0: float("nan")}, r"lora\.scales\[0\]\.scale: is nan; allowed: -1000 to 1000"),
+            ({0: float("-inf")}, r"lora\.scales\[0\]\.scale: is -inf; allowed: -1000 to 1000"),
+        ):
+            with pytest.raises(SlotlineError, match=problem):
+                client.complete("Hello", lora=wrong)
+
+
+def test_a_model_without_adapters_refuses_own_scales(tmp_path_factory: pytest.TempPathFactory) -> None:
+    service = ScriptedService(tmp_path_factory.mktemp("core"), RestConfig(), field_names={"lora": "--lora"})
+    try:
+        for path, body in BODIES.items():
+            answer = ask(service, {**body, "lora": [{"id": 0, "scale": 1}]}, path=path)
+            assert answer.status_code == 400, (path, answer.text)
+            message = answer.json()["error"]["message"]
+            assert message == "lora[0].id: this model has no LoRA adapters; start the server with --lora"
+        assert ask(service, {**BODIES["/completion"], "lora": []}).status_code == 200
     finally:
         service.close()

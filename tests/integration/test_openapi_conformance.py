@@ -90,6 +90,8 @@ REPLACED: dict[str, Any] = {
     "image_data": {"enum": [[], None]},
     "image_url": {"enum": [PICTURE, {"url": PICTURE}, {"url": PICTURE, "detail": None}]},
     "json_schema": {"enum": [{"enum": ["yes", "no"]}, None]},
+    # This model has no adapters.
+    "lora": {"enum": [[], None]},
     "min_tokens": {"enum": [0, None]},
     "n": integer((1, 3)),
     "n_probs": integer((0, 3)),

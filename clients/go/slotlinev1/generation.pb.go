@@ -913,8 +913,11 @@ type GenerateRequest struct {
 	// Defaults of the caller, for what neither sampling nor the server's command line says: an API has defaults of its own,
 	// but who starts the server knows better. Only plain options count here: numbers and switches.
 	SamplingDefaults *SamplingParams `protobuf:"bytes,20,opt,name=sampling_defaults,json=samplingDefaults,proto3" json:"sampling_defaults,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Scales of the model's LoRA adapters for this request; none at all leaves all adapters out. Requests with different
+	// scales take turns, and share no caches. Default those that are in force for everybody (ListLoraAdapters).
+	Lora          *LoraScales `protobuf:"bytes,21,opt,name=lora,proto3" json:"lora,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GenerateRequest) Reset() {
@@ -1097,6 +1100,13 @@ func (x *GenerateRequest) GetSamplingDefaults() *SamplingParams {
 	return nil
 }
 
+func (x *GenerateRequest) GetLora() *LoraScales {
+	if x != nil {
+		return x.Lora
+	}
+	return nil
+}
+
 type isGenerateRequest_Prompt interface {
 	isGenerateRequest_Prompt()
 }
@@ -1158,7 +1168,9 @@ type GenerationSettings struct {
 	// The grammar in force, as GBNF; empty without one.
 	Grammar string `protobuf:"bytes,9,opt,name=grammar,proto3" json:"grammar,omitempty"`
 	// Whether the prefix cache was allowed.
-	CachePrompt   bool `protobuf:"varint,10,opt,name=cache_prompt,json=cachePrompt,proto3" json:"cache_prompt,omitempty"`
+	CachePrompt bool `protobuf:"varint,10,opt,name=cache_prompt,json=cachePrompt,proto3" json:"cache_prompt,omitempty"`
+	// The request's own scales of LoRA adapters, one for each adapter; absent if it had those in force for everybody.
+	Lora          *LoraScales `protobuf:"bytes,11,opt,name=lora,proto3" json:"lora,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1261,6 +1273,13 @@ func (x *GenerationSettings) GetCachePrompt() bool {
 		return x.CachePrompt
 	}
 	return false
+}
+
+func (x *GenerationSettings) GetLora() *LoraScales {
+	if x != nil {
+		return x.Lora
+	}
+	return nil
 }
 
 // Timings tells where one sequence's time went. Time in the queue is not included.
@@ -2197,7 +2216,7 @@ var File_slotline_v1_generation_proto protoreflect.FileDescriptor
 
 const file_slotline_v1_generation_proto_rawDesc = "" +
 	"\n" +
-	"\x1cslotline/v1/generation.proto\x12\vslotline.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x19slotline/v1/options.proto\x1a\x18slotline/v1/prompt.proto\x1a\x1aslotline/v1/sampling.proto\x1a\x18slotline/v1/tokens.proto\"\x94\b\n" +
+	"\x1cslotline/v1/generation.proto\x12\vslotline.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x16slotline/v1/lora.proto\x1a\x19slotline/v1/options.proto\x1a\x18slotline/v1/prompt.proto\x1a\x1aslotline/v1/sampling.proto\x1a\x18slotline/v1/tokens.proto\"\x94\b\n" +
 	"\n" +
 	"StopParams\x12\xb4\x01\n" +
 	"\n" +
@@ -2280,7 +2299,7 @@ const file_slotline_v1_generation_proto_rawDesc = "" +
 	"cache_salt\x18\x03 \x01(\tBU\xe2\xe0\x18Q`\x80\x01\x8a\x01KShares caches only with requests of the same salt, and of the same API key.R\tcacheSaltB\x0f\n" +
 	"\r_cache_promptB\n" +
 	"\n" +
-	"\b_slot_id\"\xb8\r\n" +
+	"\b_slot_id\"\x9d\x0e\n" +
 	"\x0fGenerateRequest\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tR\trequestId\x12\x14\n" +
@@ -2306,13 +2325,14 @@ const file_slotline_v1_generation_proto_rawDesc = "" +
 	"\rsystem_prompt\x18\x10 \x01(\v2\x19.slotline.v1.SystemPromptBb\xe2\xe0\x18^\x8a\x01[New system prompt of all slots, for this and later requests; only while all slots are idle.R\fsystemPrompt\x12-\n" +
 	"\x05extra\x18\x11 \x01(\v2\x17.google.protobuf.StructR\x05extra\x12\xba\x01\n" +
 	"\rparse_special\x18\x12 \x01(\bB\x8f\x01\xe2\xe0\x18\x8a\x01x\a\x82\x01\x18Recognise control tokens\x8a\x01jWhether names of control tokens in the prompt, or in messages and roles, become these tokens or stay text.H\x03R\fparseSpecial\x88\x01\x01\x12H\n" +
-	"\x11sampling_defaults\x18\x14 \x01(\v2\x1b.slotline.v1.SamplingParamsR\x10samplingDefaults:\x83\x01\xe2\xe0\x18\x7f\n" +
+	"\x11sampling_defaults\x18\x14 \x01(\v2\x1b.slotline.v1.SamplingParamsR\x10samplingDefaults\x12c\n" +
+	"\x04lora\x18\x15 \x01(\v2\x17.slotline.v1.LoraScalesB6\xe2\xe0\x182\x8a\x01/Scales of LoRA adapters for this request alone.R\x04lora:\x83\x01\xe2\xe0\x18\x7f\n" +
 	"\ttimeout_s*\x12\x11\x00\x00\x00\x00\x00\x00\x00\x00\x19\x00\x00\x00\x00\x00u\"Ax\x01\x82\x01\n" +
 	"Time limit\x8a\x017Most seconds that an answer may take, waiting included.\x92\x01\x14\x12\t\x19\x00\x00\x00\x00\x00\xc0\x82@\x19\x00\x00\x00\x00\x00\x00\xf0?B\b\n" +
 	"\x06promptB\x10\n" +
 	"\x0e_num_sequencesB\t\n" +
 	"\a_n_keepB\x10\n" +
-	"\x0e_parse_special\"\xe7\x03\n" +
+	"\x0e_parse_special\"\x94\x04\n" +
 	"\x12GenerationSettings\x127\n" +
 	"\bsampling\x18\x01 \x01(\v2\x1b.slotline.v1.SamplingParamsR\bsampling\x127\n" +
 	"\x18penalty_prompt_token_ids\x18\x02 \x03(\rR\x15penaltyPromptTokenIds\x12M\n" +
@@ -2327,7 +2347,8 @@ const file_slotline_v1_generation_proto_rawDesc = "" +
 	"\an_probs\x18\b \x01(\rR\x06nProbs\x12\x18\n" +
 	"\agrammar\x18\t \x01(\tR\agrammar\x12!\n" +
 	"\fcache_prompt\x18\n" +
-	" \x01(\bR\vcachePrompt\x1a<\n" +
+	" \x01(\bR\vcachePrompt\x12+\n" +
+	"\x04lora\x18\v \x01(\v2\x17.slotline.v1.LoraScalesR\x04lora\x1a<\n" +
 	"\x0eLogitBiasEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\rR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x02R\x05value:\x028\x01B\r\n" +
@@ -2474,9 +2495,10 @@ var file_slotline_v1_generation_proto_goTypes = []any{
 	(*SamplingParams)(nil),      // 27: slotline.v1.SamplingParams
 	(*SystemPrompt)(nil),        // 28: slotline.v1.SystemPrompt
 	(*structpb.Struct)(nil),     // 29: google.protobuf.Struct
-	(*durationpb.Duration)(nil), // 30: google.protobuf.Duration
-	(*Token)(nil),               // 31: slotline.v1.Token
-	(*Usage)(nil),               // 32: slotline.v1.Usage
+	(*LoraScales)(nil),          // 30: slotline.v1.LoraScales
+	(*durationpb.Duration)(nil), // 31: google.protobuf.Duration
+	(*Token)(nil),               // 32: slotline.v1.Token
+	(*Usage)(nil),               // 33: slotline.v1.Usage
 }
 var file_slotline_v1_generation_proto_depIdxs = []int32{
 	2,  // 0: slotline.v1.OutputOptions.reasoning_format:type_name -> slotline.v1.ReasoningFormat
@@ -2496,33 +2518,35 @@ var file_slotline_v1_generation_proto_depIdxs = []int32{
 	28, // 14: slotline.v1.GenerateRequest.system_prompt:type_name -> slotline.v1.SystemPrompt
 	29, // 15: slotline.v1.GenerateRequest.extra:type_name -> google.protobuf.Struct
 	27, // 16: slotline.v1.GenerateRequest.sampling_defaults:type_name -> slotline.v1.SamplingParams
-	27, // 17: slotline.v1.GenerationSettings.sampling:type_name -> slotline.v1.SamplingParams
-	22, // 18: slotline.v1.GenerationSettings.logit_bias:type_name -> slotline.v1.GenerationSettings.LogitBiasEntry
-	30, // 19: slotline.v1.Timings.prompt_eval:type_name -> google.protobuf.Duration
-	30, // 20: slotline.v1.Timings.decode:type_name -> google.protobuf.Duration
-	30, // 21: slotline.v1.Accepted.queued:type_name -> google.protobuf.Duration
-	30, // 22: slotline.v1.PromptProgress.elapsed:type_name -> google.protobuf.Duration
-	31, // 23: slotline.v1.PromptTokens.tokens:type_name -> slotline.v1.Token
-	31, // 24: slotline.v1.Piece.tokens:type_name -> slotline.v1.Token
-	3,  // 25: slotline.v1.Piece.channel:type_name -> slotline.v1.Channel
-	13, // 26: slotline.v1.Piece.timings:type_name -> slotline.v1.Timings
-	13, // 27: slotline.v1.ToolDelta.timings:type_name -> slotline.v1.Timings
-	17, // 28: slotline.v1.Delta.pieces:type_name -> slotline.v1.Piece
-	18, // 29: slotline.v1.Delta.tool_deltas:type_name -> slotline.v1.ToolDelta
-	1,  // 30: slotline.v1.Finished.reason:type_name -> slotline.v1.FinishReason
-	32, // 31: slotline.v1.Finished.usage:type_name -> slotline.v1.Usage
-	13, // 32: slotline.v1.Finished.timings:type_name -> slotline.v1.Timings
-	12, // 33: slotline.v1.Finished.settings:type_name -> slotline.v1.GenerationSettings
-	14, // 34: slotline.v1.GenerateResponse.accepted:type_name -> slotline.v1.Accepted
-	19, // 35: slotline.v1.GenerateResponse.delta:type_name -> slotline.v1.Delta
-	20, // 36: slotline.v1.GenerateResponse.finished:type_name -> slotline.v1.Finished
-	16, // 37: slotline.v1.GenerateResponse.prompt:type_name -> slotline.v1.PromptTokens
-	15, // 38: slotline.v1.GenerateResponse.progress:type_name -> slotline.v1.PromptProgress
-	39, // [39:39] is the sub-list for method output_type
-	39, // [39:39] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	30, // 17: slotline.v1.GenerateRequest.lora:type_name -> slotline.v1.LoraScales
+	27, // 18: slotline.v1.GenerationSettings.sampling:type_name -> slotline.v1.SamplingParams
+	22, // 19: slotline.v1.GenerationSettings.logit_bias:type_name -> slotline.v1.GenerationSettings.LogitBiasEntry
+	30, // 20: slotline.v1.GenerationSettings.lora:type_name -> slotline.v1.LoraScales
+	31, // 21: slotline.v1.Timings.prompt_eval:type_name -> google.protobuf.Duration
+	31, // 22: slotline.v1.Timings.decode:type_name -> google.protobuf.Duration
+	31, // 23: slotline.v1.Accepted.queued:type_name -> google.protobuf.Duration
+	31, // 24: slotline.v1.PromptProgress.elapsed:type_name -> google.protobuf.Duration
+	32, // 25: slotline.v1.PromptTokens.tokens:type_name -> slotline.v1.Token
+	32, // 26: slotline.v1.Piece.tokens:type_name -> slotline.v1.Token
+	3,  // 27: slotline.v1.Piece.channel:type_name -> slotline.v1.Channel
+	13, // 28: slotline.v1.Piece.timings:type_name -> slotline.v1.Timings
+	13, // 29: slotline.v1.ToolDelta.timings:type_name -> slotline.v1.Timings
+	17, // 30: slotline.v1.Delta.pieces:type_name -> slotline.v1.Piece
+	18, // 31: slotline.v1.Delta.tool_deltas:type_name -> slotline.v1.ToolDelta
+	1,  // 32: slotline.v1.Finished.reason:type_name -> slotline.v1.FinishReason
+	33, // 33: slotline.v1.Finished.usage:type_name -> slotline.v1.Usage
+	13, // 34: slotline.v1.Finished.timings:type_name -> slotline.v1.Timings
+	12, // 35: slotline.v1.Finished.settings:type_name -> slotline.v1.GenerationSettings
+	14, // 36: slotline.v1.GenerateResponse.accepted:type_name -> slotline.v1.Accepted
+	19, // 37: slotline.v1.GenerateResponse.delta:type_name -> slotline.v1.Delta
+	20, // 38: slotline.v1.GenerateResponse.finished:type_name -> slotline.v1.Finished
+	16, // 39: slotline.v1.GenerateResponse.prompt:type_name -> slotline.v1.PromptTokens
+	15, // 40: slotline.v1.GenerateResponse.progress:type_name -> slotline.v1.PromptProgress
+	41, // [41:41] is the sub-list for method output_type
+	41, // [41:41] is the sub-list for method input_type
+	41, // [41:41] is the sub-list for extension type_name
+	41, // [41:41] is the sub-list for extension extendee
+	0,  // [0:41] is the sub-list for field type_name
 }
 
 func init() { file_slotline_v1_generation_proto_init() }
@@ -2530,6 +2554,7 @@ func file_slotline_v1_generation_proto_init() {
 	if File_slotline_v1_generation_proto != nil {
 		return
 	}
+	file_slotline_v1_lora_proto_init()
 	file_slotline_v1_options_proto_init()
 	file_slotline_v1_prompt_proto_init()
 	file_slotline_v1_sampling_proto_init()

@@ -28,7 +28,7 @@ type LoraAdapter struct {
 	Id uint32 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Its file, as it was named when the server was started.
 	Path string `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
-	// Factor of its change that is in force for everybody; 0 leaves it out.
+	// Factor of its change that is in force for everybody, unless a request has scales of its own; 0 leaves it out.
 	Scale float32 `protobuf:"fixed32,3,opt,name=scale,proto3" json:"scale,omitempty"`
 	// What its file says it is for; may be empty.
 	TaskName string `protobuf:"bytes,4,opt,name=task_name,json=taskName,proto3" json:"task_name,omitempty"`
@@ -158,6 +158,52 @@ func (x *LoraScale) GetScale() float32 {
 	return 0
 }
 
+// LoraScales are the scales of all adapters of a model.
+type LoraScales struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The scales of some adapters, each at most once; those of all others are 0.
+	Scales        []*LoraScale `protobuf:"bytes,1,rep,name=scales,proto3" json:"scales,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LoraScales) Reset() {
+	*x = LoraScales{}
+	mi := &file_slotline_v1_lora_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LoraScales) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LoraScales) ProtoMessage() {}
+
+func (x *LoraScales) ProtoReflect() protoreflect.Message {
+	mi := &file_slotline_v1_lora_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LoraScales.ProtoReflect.Descriptor instead.
+func (*LoraScales) Descriptor() ([]byte, []int) {
+	return file_slotline_v1_lora_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *LoraScales) GetScales() []*LoraScale {
+	if x != nil {
+		return x.Scales
+	}
+	return nil
+}
+
 // ListLoraAdaptersRequest asks for the adapters of the served model.
 type ListLoraAdaptersRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -167,7 +213,7 @@ type ListLoraAdaptersRequest struct {
 
 func (x *ListLoraAdaptersRequest) Reset() {
 	*x = ListLoraAdaptersRequest{}
-	mi := &file_slotline_v1_lora_proto_msgTypes[2]
+	mi := &file_slotline_v1_lora_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -179,7 +225,7 @@ func (x *ListLoraAdaptersRequest) String() string {
 func (*ListLoraAdaptersRequest) ProtoMessage() {}
 
 func (x *ListLoraAdaptersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_slotline_v1_lora_proto_msgTypes[2]
+	mi := &file_slotline_v1_lora_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -192,7 +238,7 @@ func (x *ListLoraAdaptersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLoraAdaptersRequest.ProtoReflect.Descriptor instead.
 func (*ListLoraAdaptersRequest) Descriptor() ([]byte, []int) {
-	return file_slotline_v1_lora_proto_rawDescGZIP(), []int{2}
+	return file_slotline_v1_lora_proto_rawDescGZIP(), []int{3}
 }
 
 // ListLoraAdaptersResponse has them with the scales in force.
@@ -206,7 +252,7 @@ type ListLoraAdaptersResponse struct {
 
 func (x *ListLoraAdaptersResponse) Reset() {
 	*x = ListLoraAdaptersResponse{}
-	mi := &file_slotline_v1_lora_proto_msgTypes[3]
+	mi := &file_slotline_v1_lora_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -218,7 +264,7 @@ func (x *ListLoraAdaptersResponse) String() string {
 func (*ListLoraAdaptersResponse) ProtoMessage() {}
 
 func (x *ListLoraAdaptersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_slotline_v1_lora_proto_msgTypes[3]
+	mi := &file_slotline_v1_lora_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -231,7 +277,7 @@ func (x *ListLoraAdaptersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLoraAdaptersResponse.ProtoReflect.Descriptor instead.
 func (*ListLoraAdaptersResponse) Descriptor() ([]byte, []int) {
-	return file_slotline_v1_lora_proto_rawDescGZIP(), []int{3}
+	return file_slotline_v1_lora_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ListLoraAdaptersResponse) GetAdapters() []*LoraAdapter {
@@ -241,7 +287,8 @@ func (x *ListLoraAdaptersResponse) GetAdapters() []*LoraAdapter {
 	return nil
 }
 
-// SetLoraScalesRequest changes the scales for all requests that follow: generations, embeddings and scores.
+// SetLoraScalesRequest changes the scales for all requests that follow: embeddings, scores, and generations that have
+// none of their own (GenerateRequest.lora).
 //
 // Only possible while all slots are idle and nothing waits; otherwise the answer is UNAVAILABLE with the reason
 // SLOTS_BUSY. What was evaluated with other scales is forgotten.
@@ -255,7 +302,7 @@ type SetLoraScalesRequest struct {
 
 func (x *SetLoraScalesRequest) Reset() {
 	*x = SetLoraScalesRequest{}
-	mi := &file_slotline_v1_lora_proto_msgTypes[4]
+	mi := &file_slotline_v1_lora_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -267,7 +314,7 @@ func (x *SetLoraScalesRequest) String() string {
 func (*SetLoraScalesRequest) ProtoMessage() {}
 
 func (x *SetLoraScalesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_slotline_v1_lora_proto_msgTypes[4]
+	mi := &file_slotline_v1_lora_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -280,7 +327,7 @@ func (x *SetLoraScalesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetLoraScalesRequest.ProtoReflect.Descriptor instead.
 func (*SetLoraScalesRequest) Descriptor() ([]byte, []int) {
-	return file_slotline_v1_lora_proto_rawDescGZIP(), []int{4}
+	return file_slotline_v1_lora_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *SetLoraScalesRequest) GetScales() []*LoraScale {
@@ -299,7 +346,7 @@ type SetLoraScalesResponse struct {
 
 func (x *SetLoraScalesResponse) Reset() {
 	*x = SetLoraScalesResponse{}
-	mi := &file_slotline_v1_lora_proto_msgTypes[5]
+	mi := &file_slotline_v1_lora_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -311,7 +358,7 @@ func (x *SetLoraScalesResponse) String() string {
 func (*SetLoraScalesResponse) ProtoMessage() {}
 
 func (x *SetLoraScalesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_slotline_v1_lora_proto_msgTypes[5]
+	mi := &file_slotline_v1_lora_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -324,7 +371,7 @@ func (x *SetLoraScalesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetLoraScalesResponse.ProtoReflect.Descriptor instead.
 func (*SetLoraScalesResponse) Descriptor() ([]byte, []int) {
-	return file_slotline_v1_lora_proto_rawDescGZIP(), []int{5}
+	return file_slotline_v1_lora_proto_rawDescGZIP(), []int{6}
 }
 
 var File_slotline_v1_lora_proto protoreflect.FileDescriptor
@@ -340,7 +387,10 @@ const file_slotline_v1_lora_proto_rawDesc = "" +
 	"\rprompt_prefix\x18\x05 \x01(\tR\fpromptPrefix\"1\n" +
 	"\tLoraScale\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12\x14\n" +
-	"\x05scale\x18\x02 \x01(\x02R\x05scale\"\x19\n" +
+	"\x05scale\x18\x02 \x01(\x02R\x05scale\"<\n" +
+	"\n" +
+	"LoraScales\x12.\n" +
+	"\x06scales\x18\x01 \x03(\v2\x16.slotline.v1.LoraScaleR\x06scales\"\x19\n" +
 	"\x17ListLoraAdaptersRequest\"P\n" +
 	"\x18ListLoraAdaptersResponse\x124\n" +
 	"\badapters\x18\x01 \x03(\v2\x18.slotline.v1.LoraAdapterR\badapters\"F\n" +
@@ -361,23 +411,25 @@ func file_slotline_v1_lora_proto_rawDescGZIP() []byte {
 	return file_slotline_v1_lora_proto_rawDescData
 }
 
-var file_slotline_v1_lora_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_slotline_v1_lora_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_slotline_v1_lora_proto_goTypes = []any{
 	(*LoraAdapter)(nil),              // 0: slotline.v1.LoraAdapter
 	(*LoraScale)(nil),                // 1: slotline.v1.LoraScale
-	(*ListLoraAdaptersRequest)(nil),  // 2: slotline.v1.ListLoraAdaptersRequest
-	(*ListLoraAdaptersResponse)(nil), // 3: slotline.v1.ListLoraAdaptersResponse
-	(*SetLoraScalesRequest)(nil),     // 4: slotline.v1.SetLoraScalesRequest
-	(*SetLoraScalesResponse)(nil),    // 5: slotline.v1.SetLoraScalesResponse
+	(*LoraScales)(nil),               // 2: slotline.v1.LoraScales
+	(*ListLoraAdaptersRequest)(nil),  // 3: slotline.v1.ListLoraAdaptersRequest
+	(*ListLoraAdaptersResponse)(nil), // 4: slotline.v1.ListLoraAdaptersResponse
+	(*SetLoraScalesRequest)(nil),     // 5: slotline.v1.SetLoraScalesRequest
+	(*SetLoraScalesResponse)(nil),    // 6: slotline.v1.SetLoraScalesResponse
 }
 var file_slotline_v1_lora_proto_depIdxs = []int32{
-	0, // 0: slotline.v1.ListLoraAdaptersResponse.adapters:type_name -> slotline.v1.LoraAdapter
-	1, // 1: slotline.v1.SetLoraScalesRequest.scales:type_name -> slotline.v1.LoraScale
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	1, // 0: slotline.v1.LoraScales.scales:type_name -> slotline.v1.LoraScale
+	0, // 1: slotline.v1.ListLoraAdaptersResponse.adapters:type_name -> slotline.v1.LoraAdapter
+	1, // 2: slotline.v1.SetLoraScalesRequest.scales:type_name -> slotline.v1.LoraScale
+	3, // [3:3] is the sub-list for method output_type
+	3, // [3:3] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_slotline_v1_lora_proto_init() }
@@ -391,7 +443,7 @@ func file_slotline_v1_lora_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_slotline_v1_lora_proto_rawDesc), len(file_slotline_v1_lora_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

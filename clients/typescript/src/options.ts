@@ -72,6 +72,8 @@ export interface GenerateOptions extends PlainOptions {
   lark?: string;
   /** Text in front of every prompt of the server; an empty one removes it. */
   systemPrompt?: string;
+  /** From numbers of LoRA adapters to their scales for this request; all others get 0, with an empty map all do. */
+  lora?: ReadonlyMap<number, number>;
   /** Whether a prompt that does not fit is shortened instead of refused. */
   truncate?: boolean;
   /** Name or alias of the model. */
@@ -172,6 +174,15 @@ const SETTERS: Setters = {
   regex: (request, value) => constrain(request, "regex", { case: "regex", value }),
   lark: (request, value) => constrain(request, "lark", { case: "lark", value }),
   systemPrompt: (request, value) => (request.systemPrompt = create(SystemPromptSchema, { prompt: value })),
+  lora: (request, value) =>
+    (request.lora = {
+      $typeName: "slotline.v1.LoraScales",
+      scales: [...value].map(([id, scale]) => ({
+        $typeName: "slotline.v1.LoraScale",
+        id: whole("lora, adapter", id, 0, 0xffffffff),
+        scale,
+      })),
+    }),
   truncate: (request, value) => (request.overflow = value ? Overflow.TRUNCATE : Overflow.REFUSE),
   model: (request, value) => (request.model = value),
   requestId: (request, value) => (request.requestId = value),

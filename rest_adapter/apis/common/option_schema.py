@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rest_adapter.apis.common.adapter_scales import scales_schema
 from rest_adapter.apis.common.candidates import LEAST_UNLIMITED_TOKENS, MAX_CANDIDATES
 from rest_adapter.apis.common.constraints import (
     CHOICES,
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 #: By the kind of an option: what its values look like.
 _KINDS: Mapping[Kind, Schema] = {"number": float32(), "integer": integer(), "boolean": BOOLEAN, "text": STRING}
 #: By the kind: what an absent list or text is like.
-_NOTHING: Mapping[Kind, object] = {"texts": [], "biases": [], "text": "", "penalty_prompt": None}
+_NOTHING: Mapping[Kind, object] = {"texts": [], "biases": [], "text": "", "penalty_prompt": None, "lora_scales": []}
 
 #: A token is an id or a text, a bias a number or false.
 _BIAS = either(float32(), {"const": False})
@@ -61,6 +62,7 @@ _SCHEMAS: Mapping[str, Schema] = {
     "logit_bias": either(array(_BIASED_TOKEN), {"type": "object", "additionalProperties": _BIAS}),
     "samplers": array(STRING | {"enum": list(SAMPLER_NAMES)}, maxItems=max_items("samplers")),
     "stop": either(STRING, array(STRING, maxItems=max_items("stop"))),
+    "lora": scales_schema(),
     "cache_salt": STRING | {"maxLength": max_bytes("cache_salt")},
     "system_prompt": either(
         STRING,
@@ -89,6 +91,8 @@ _MORE: Mapping[str, str] = {
     "parse_special": "Those of a chat template always do. True unless the server has --literal-messages, with which "
     "chats refuse true.",
     "cache_prompt": "True unless the server has --no-cache-prompt.",
+    "lora": "Objects with the id of an adapter, as of GET /lora-adapters, and its scale; adapters that are not named "
+    "get 0. Without any, the scales are those in force for everybody.",
     "system_prompt": "Only with an API key, on a server for its own machine, or on one with --allow-system-prompt.",
     "truncate": "What stays are its first n_keep and its last tokens, and the context is shifted when the answer "
     "reaches its end. Otherwise such a prompt is refused, and the answer ends there.",

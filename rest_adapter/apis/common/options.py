@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from rest_adapter.apis.common.adapter_scales import read_own_scales
 from rest_adapter.apis.common.field_texts import name_in_body
 from rest_adapter.apis.common.fields import read_bool, read_float, read_int, read_str, refusal
 from rest_adapter.apis.common.list_options import (
@@ -44,6 +45,7 @@ _OTHERS = (
     "cache_salt",
     "grammar",
     "system_prompt",
+    "lora",
 )
 
 
@@ -171,6 +173,7 @@ _READERS: Mapping[str, Reader] = {
     "cache_salt": _read_cache_salt,
     "grammar": _read_grammar,
     "system_prompt": _read_system_prompt,
+    "lora": read_own_scales,
 }
 _READ_PLAIN: Mapping[Kind, Callable[[str, object], Any]] = {
     "number": read_float,
@@ -199,6 +202,7 @@ def json_name(path: str) -> str:
 _NAMES_OF_PARTS = {"parts": "prompt", "infill.prefix": "input_prefix", "infill.suffix": "input_suffix"}
 #: A prompt is one of several fields; longer paths come first, because they are looked for in this order.
 _NAMES = (
+    ("lora.scales", "lora"),
     *((option.path, option.name) for option in OPTIONS),
     ("token_ids.ids", "prompt"),
     ("text", "prompt"),

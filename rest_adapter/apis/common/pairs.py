@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rest_adapter.apis.common.unsupported import Unsupported
+from rest_adapter.apis.common.unsupported import LORA, Unsupported
 from rest_adapter.errors import InvalidRequest
 from slotline.v1.rerank_pb2 import RerankRequest
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 MAX_TEXTS = 2048
 #: Fields of APIs for scores that would change them, if they were not refused.
 UNSUPPORTED: tuple[Unsupported, ...] = (
+    LORA,
     Unsupported("truncate_prompt_tokens", "shorten queries and texts together", advice="send truncate to /rerank"),
     Unsupported("max_chunks_per_doc", "divide documents and score their parts", advice="send max_tokens_per_doc"),
     Unsupported("rank_fields", "score other fields of documents than text", (["text"],), advice="send text"),

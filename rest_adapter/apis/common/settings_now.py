@@ -85,6 +85,7 @@ def params_now(settings: GenerationSettings, asked: Asked) -> JsonObject:
         "timings_per_token": asked.timings_per_token,
         "post_sampling_probs": asked.post_sampling_probs,
         "backend_sampling": False,
+        "lora": [{"id": one.id, "scale": one.scale} for one in settings.lora.scales],
         **asked.parts,
     }
 

@@ -18,6 +18,7 @@ _PARAMS: dict[str, Schema] = {
     **_PARTS,
     "backend_sampling": {"const": False},
     **{facts.name: shown_option(facts) for facts in PLAIN_OPTIONS if facts.name not in GONE_OPTIONS},
+    "lora": array(record({"id": COUNT, "scale": NUMBER})),
     "max_tokens": COUNT_OR_NONE,
     "n_discard": COUNT,
     "n_keep": COUNT,

@@ -68,18 +68,19 @@ _CONSTRAINTS = (
     Unsupported("grammar_triggers", "begin with the grammar later", ([],)),
     Unsupported("preserved_tokens", "show control tokens in the text", ([],)),
 )
-_LORA = Unsupported(
+LORA = Unsupported(
     "lora",
     "scale LoRA adapters for this request",
     ([],),
     advice="leave it out; POST /lora-adapters scales them for everybody",
 )
+"""What only routes that generate obey."""
+
 _SAMPLING = (
     Unsupported("use_beam_search", "search with beams", (False,)),
     Unsupported("allowed_token_ids", "allow no other tokens", advice="leave it out, or send logit_bias"),
     Unsupported("bad_words", "ban texts", ([],), advice="leave it out, or send logit_bias"),
     Unsupported("logits_processors", "change the logits", ([],)),
-    _LORA,
     Unsupported(
         "n_discard",
         "set how much a context shift discards",
@@ -228,7 +229,7 @@ INFILL: tuple[Unsupported, ...] = (
 """What POST /infill does not obey."""
 
 EMBEDDING: tuple[Unsupported, ...] = (
-    _LORA,
+    LORA,
     Unsupported("truncate", "shorten inputs that do not fit; they are refused", (False,)),
     Unsupported("truncate_prompt_tokens", "shorten inputs to so many tokens"),
     Unsupported("normalize", "scale the vectors", (True,), advice="send embd_normalize"),

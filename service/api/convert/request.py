@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from service.api.convert.answer import answer_guide, answer_parsing, answer_policy
 from service.api.convert.candidates import bounded_max_tokens
 from service.api.convert.checks import at_most, count_at_most, size_at_most, within
+from service.api.convert.lora import adapter_scales
 from service.api.convert.prompt import TokenizedPrompt, tokenized_prompt
 from service.api.convert.purpose import told_purpose
 from service.api.convert.sampling import sampling_settings
@@ -90,6 +91,7 @@ def generation_request(
     n_sequences = _n_sequences(request, model)
     sampling = sampling_settings(request.sampling, output, model, request.sampling_defaults)
     max_tokens = bounded_max_tokens(request, model.engine.max_tokens, model.engine.default_max_tokens)
+    own_scales = adapter_scales(request.lora.scales, model.info, "lora.") if request.HasField("lora") else None
     policy = answer_policy(request, model)
     replacing = _system_prompt(request, model)
     prompt_logprobs = _prompt_logprobs(output)
@@ -114,6 +116,7 @@ def generation_request(
         overflow=overflow,
         cache_prompt=request.cache.cache_prompt if request.cache.HasField("cache_prompt") else model.cache_prompt,
         cache_salt=request.cache.cache_salt,
+        adapter_scales=own_scales,
         slot_id=_slot_id(request, model),
         system_prompt=replacing,
         want_tokens=output.tokens or output.n_probs > 0 or output.HasField("top_logprobs"),

@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from service.api.convert.lora import scales_message
 from service.api.convert.sampling import sampling_params, sampling_settings
 from service.engine.request.requests import GenerationRequest
 from service.prompts.breakers import NoBreakers
@@ -39,6 +40,7 @@ def generation_settings(
         n_probs=sampling.n_probs,
         grammar=request.guide.gbnf if request.guide is not None else "",
         cache_prompt=request.cache_prompt,
+        lora=None if request.adapter_scales is None else scales_message(request.adapter_scales),
     )
 
 

@@ -12,6 +12,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from service.api.convert.slot_format import format_of, scales_of
 from service.api.guard.tenants import cache_salt_of, salted
 from service.engine.request.events import SlotErased, SlotRestored, SlotSaved
 from service.engine.request.slot_requests import EraseSlot, RestoreSlot, SaveSlot, SlotImage
@@ -20,14 +21,9 @@ from service.slot_files.layout import Head, media_of
 from slotline.protocol.reasons import CONFIG_FIELDS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from service.api.core.core import Core
     from service.api.served_model import ServedModel
     from service.slot_files.directory import SlotDirectory
-
-#: Digits of an adapter's digest that a file has.
-_DIGITS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +66,7 @@ class SlotActions:
             began_s = time.monotonic()
             image = saved.image
             head = Head(
-                format=_format(model, image.adapter_scales),
+                format=format_of(model.info, image.adapter_scales),
                 owner=_owner(tenant),
                 cache_salt=cache_salt_of(image.salt),
                 n_items=len(image.items),
@@ -90,9 +86,8 @@ class SlotActions:
         files, model = self._files(), self._model(slot_id)
         async with self._locks[slot_id]:
             began_s = time.monotonic()
-            scales = self._core.snapshot().adapter_scales
-            needed = _format(model, scales)
-            head, items, packed, n_bytes = await files.read(name, lambda head: _check(head, model, needed, tenant))
+            head, items, packed, n_bytes = await files.read(name, lambda head: _check(head, model, tenant))
+            scales = scales_of(head.format, model.info)
             seconds = time.monotonic() - began_s
             image = SlotImage(items, head.n_system, salted(tenant, head.cache_salt), tenant, scales, (packed,))
             restored = await self._core.outcome(RestoreSlot(slot_id, image))
@@ -130,20 +125,9 @@ class SlotActions:
         return model
 
 
-def _format(model: ServedModel, scales: Sequence[float]) -> str:
-    """All that the cells of a sequence depend on, in words: the model and the LoRA adapters in force."""
-    adapters = sorted(
-        f", LoRA {adapter.digest[:_DIGITS]} x {scale:g}"
-        for adapter, scale in zip(model.info.adapters, scales, strict=True)
-        if scale
-    )
-    return model.info.sequence_format + "".join(adapters)
-
-
-def _check(head: Head, model: ServedModel, needed: str, tenant: str) -> None:
-    """Refuse a file that is not of the format that is needed, that is somebody else's, or of no use here."""
-    if head.format != needed:
-        raise InvalidArgument("filename", f"names a file for {head.format}; this server needs one for {needed}")
+def _check(head: Head, model: ServedModel, tenant: str) -> None:
+    """Refuse a file that is for another model or other adapters, that is somebody else's, or of no use here."""
+    scales_of(head.format, model.info)
     if head.owner != _owner(tenant):
         raise NotAllowed("filename: names a file that was saved with another API key")
     if head.media and model.pictures is None:

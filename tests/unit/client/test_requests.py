@@ -109,6 +109,7 @@ EXAMPLES: dict[str, Any] = {
     "parse_output": True,
     "reasoning_format": "both",
     "system_prompt": "a",
+    "lora": {0: 0.5},
     "truncate": True,
     "model": "m",
     "request_id": "r",
@@ -170,6 +171,13 @@ def test_every_field_of_a_request_can_be_set_by_an_option() -> None:
         options: Any = {name: value}
         reached |= set(set_paths(generate_request(CHAT, options)))
     assert reached == set(fields_of(generation_pb2.GenerateRequest.DESCRIPTOR)) - PROMPTS
+
+
+@pytest.mark.parametrize("scales", [{0: 0.5, 3: -1}, {}])
+def test_scales_of_adapters_are_there_even_if_there_are_none(scales: dict[int, float]) -> None:
+    request = generate_request("Hi", {"lora": scales})
+    assert request.HasField("lora")
+    assert {one.id: one.scale for one in request.lora.scales} == scales
 
 
 @pytest.mark.parametrize("names", [["top_k", "temperature"], [], ("min_p", "min_p")])
@@ -241,6 +249,9 @@ def test_numbers_of_other_packages_are_numbers() -> None:
         ({"logit_bias": [1]}, TypeError, "logit_bias: [1] is not a mapping from tokens"),
         ({"logit_bias": {"a": "b"}}, TypeError, "logit_bias['a']: 'b' is not a number"),
         ({"logit_bias": {1.5: 1}}, TypeError, "logit_bias, token: 1.5 is not a whole number"),
+        ({"lora": [1.0]}, TypeError, "lora: [1.0] is not a mapping of numbers of adapters to their scales"),
+        ({"lora": {0: "x"}}, TypeError, "lora[0]: 'x' is not a number"),
+        ({"lora": {-1: 1.0}}, ValueError, "lora: -1 is not a whole number from 0 to"),
         ({"samplers": "top_k"}, TypeError, "samplers: 'top_k' is not a list of texts"),
         ({"samplers": ["top_k", "best"]}, ValueError, "samplers[1]: 'best' is not a sampler; known are top_k, tfs_z, "),
         ({"penalty_prompt": 5}, TypeError, "penalty_prompt: 5 is not a list of token ids"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.native.lora.reply import adapters_json
-from rest_adapter.apis.native.lora.request import read_scales, rename_fields
+from rest_adapter.apis.native.lora.request import read_scales_for_everybody, rename_fields
 from rest_adapter.apis.serving.limits import STATE_TIMEOUT_S
 from rest_adapter.apis.serving.reading import read_any_body
 from rest_adapter.core.calls import LIST_LORA_ADAPTERS, SET_LORA_SCALES
@@ -28,7 +28,7 @@ def lora_adapters(context: AppContext) -> Answer:
 
 def set_lora_scales(context: AppContext) -> Answer:
     """Change their scales."""
-    asked = read_any_body(context, read_scales)
+    asked = read_any_body(context, read_scales_for_everybody)
     try:
         context.core.unary(SET_LORA_SCALES, asked, timeout_s=_TIMEOUT_S)
     except RpcFailure as failure:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from rest_adapter.apis.common.adapter_scales import scales_schema
 from rest_adapter.http.media_types import JSON
-from rest_adapter.json.number_bounds import UINT32
 from rest_adapter.openapi.operation import COMMON_ERRORS, MODEL_ERRORS, STATE, Operation
-from rest_adapter.openapi.schema_types import COUNT, NUMBER, STRING, Schema, array, float32, integer, record, ref
+from rest_adapter.openapi.schema_types import COUNT, NUMBER, STRING, Schema, array, record, ref
 
 
 def scales_body() -> Schema:
-    scale = {"id": integer((0, UINT32[1])), "scale": float32()}
-    return array(record(scale)) | {"description": "The scales of some adapters; those of all others become 0."}
+    return scales_schema() | {"description": "The scales of some adapters; those of all others become 0."}
 
 
 LORA_ADAPTERS = Operation(
     STATE,
     "The LoRA adapters of the model",
-    "With the scales in force for everybody.",
+    "With the scales in force for everybody, unless a request has scales of its own.",
     {200: {JSON: array(ref("LoraAdapter"))}},
     {
         "LoraAdapter": record(

@@ -10,6 +10,7 @@ from rest_adapter.apis.common.api_defaults import apply_shape, set_api_defaults
 from rest_adapter.apis.common.candidates import bound_candidates
 from rest_adapter.apis.common.constraints import path_of_constraint, read_constraints
 from rest_adapter.apis.common.extras import Extras, read_extras
+from rest_adapter.apis.common.field_texts import of_refused_field
 from rest_adapter.apis.common.fields import read_flag, read_int, read_str, refusal
 from rest_adapter.apis.common.max_tokens import read_max_tokens
 from rest_adapter.apis.common.number_of_answers import read_n
@@ -182,7 +183,7 @@ def rename_fields(failure: RpcFailure, call: TextCompletionCall) -> RpcFailure:
     def renamed(path: str) -> str:
         return prompt.path_of(_json_path(path_of_constraint(path, call.constraint_field), about_prompt))
 
-    return failure.renamed(renamed)
+    return of_refused_field(failure).renamed(renamed)
 
 
 def _put_suffix(requests: Sequence[GenerateRequest], prompts: Sequence[Prompt], suffix: str) -> None:

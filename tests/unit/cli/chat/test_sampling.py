@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # Of the whole conversation, of other models, or only for programs.
-NOT_FOR_TERMINALS = {"system_prompt", "image_data", "n_probs", "cache_salt", "n_indent", "t_max_predict_ms"}
+NOT_FOR_TERMINALS = {"system_prompt", "image_data", "n_probs", "cache_salt", "n_indent", "t_max_predict_ms", "lora"}
 EXAMPLES = [
     ("n_predict", "-1", -1),
     ("temperature", "0.3", 0.3),

@@ -101,7 +101,6 @@ def test_what_changes_nothing_is_ignored(fields: dict[str, Any]) -> None:
         ({"enable_thinking": True}, "enable_thinking"),
         ({"reasoning_effort": "low"}, "reasoning_effort"),
         ({"chat_template": "x"}, "chat_template"),
-        ({"lora": [{"id": 0}]}, "lora"),
         ({"max_tokens": -1}, "max_tokens"),
         ({"max_tokens": "many"}, "max_tokens"),
         ({"stream": 1}, "stream"),

@@ -62,7 +62,6 @@ def refusal(read: Reader, body: Body) -> InvalidRequest:
         ("use_beam_search", True),
         ("allowed_token_ids", [1]),
         ("bad_words", ["bad"]),
-        ("lora", [{"id": 0, "scale": 0.5}]),
         ("n_discard", 8),
         ("skip_special_tokens", False),
         ("return_tokens_as_token_ids", True),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from slotline.client import chat, checks, constraints
+from slotline.client import adapters, chat, checks, constraints
 from slotline.options import BY_PATH, OptionFacts
 from slotline.options.plain_options import PlainOptions
-from slotline.v1 import generation_pb2, prompt_pb2, sampling_pb2, tokens_pb2
+from slotline.v1 import generation_pb2, lora_pb2, prompt_pb2, sampling_pb2, tokens_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -67,6 +67,8 @@ class GenerateOptions(PlainOptions, total=False):
     lark: str
     #: Text in front of every prompt of the server; an empty one removes it.
     system_prompt: str
+    #: From numbers of LoRA adapters to their scales for this request; all others get 0, with an empty mapping all do.
+    lora: Mapping[int, float]
     #: Whether a prompt that does not fit is shortened instead of refused.
     truncate: bool
     #: Name or alias of the model.
@@ -194,6 +196,11 @@ def _set_system_prompt(request: GenerateRequest, name: str, value: object) -> No
     request.system_prompt.CopyFrom(prompt_pb2.SystemPrompt(prompt=checks.text(name, value)))
 
 
+def _set_lora(request: GenerateRequest, name: str, value: object) -> None:
+    # Present although empty: then no adapter is applied.
+    request.lora.CopyFrom(lora_pb2.LoraScales(scales=adapters.lora_scales(name, value)))
+
+
 def _set_truncate(request: GenerateRequest, name: str, value: object) -> None:
     truncates = checks.boolean(name, value)
     request.overflow = generation_pb2.OVERFLOW_TRUNCATE if truncates else generation_pb2.OVERFLOW_REFUSE
@@ -227,6 +234,7 @@ _SETTERS: Mapping[str, Callable[[GenerateRequest, str, object], None]] = {
     "dry_sequence_breakers": _set_breakers,
     "penalty_prompt": _set_penalty_prompt,
     "system_prompt": _set_system_prompt,
+    "lora": _set_lora,
     "truncate": _set_truncate,
     "model": _set_name,
     "request_id": _set_name,

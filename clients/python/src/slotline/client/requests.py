@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal, TypeGuard, cast
 
-from slotline.client import checks
+from slotline.client import adapters, checks
 from slotline.client.images import Part, parts_message
 from slotline.client.messages import chat_prompt
 from slotline.client.options import GenerateOptions, set_options
@@ -159,15 +159,7 @@ def lora_scales_request(scales: Mapping[int, float]) -> lora_pb2.SetLoraScalesRe
         TypeError: numbers of adapters, or scales, of another type.
         ValueError: numbers that no adapter has.
     """
-    named = checks.mapping("scales", scales, "a mapping of numbers of adapters to their scales")
-    return lora_pb2.SetLoraScalesRequest(
-        scales=[
-            lora_pb2.LoraScale(
-                id=checks.integer("scales", number, checks.UINT32), scale=checks.number(f"scales[{number}]", scale)
-            )
-            for number, scale in named.items()
-        ]
-    )
+    return lora_pb2.SetLoraScalesRequest(scales=adapters.lora_scales("scales", scales))
 
 
 def check_conversation(messages: Sequence[Mapping[str, object]]) -> None:

@@ -17,6 +17,7 @@ Kind = Literal[
     "penalty_prompt",
     "samplers",
     "system_prompt",
+    "lora_scales",
 ]
 Value = float | bool | tuple[str, ...]
 

@@ -521,6 +521,12 @@ OPTIONS: tuple[OptionFacts, ...] = (
         help='Whether names of control tokens in the prompt, or in messages and roles, become these tokens or stay text.',
     ),
     OptionFacts(
+        name='lora',
+        path='lora',
+        kind='lora_scales',
+        help='Scales of LoRA adapters for this request alone.',
+    ),
+    OptionFacts(
         name='cache_prompt',
         path='cache.cache_prompt',
         kind='boolean',

@@ -11,6 +11,7 @@ import google.protobuf.internal.containers
 import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
 import google.protobuf.struct_pb2
+import slotline.v1.lora_pb2
 import slotline.v1.prompt_pb2
 import slotline.v1.sampling_pb2
 import slotline.v1.tokens_pb2
@@ -447,6 +448,7 @@ class GenerateRequest(google.protobuf.message.Message):
     EXTRA_FIELD_NUMBER: builtins.int
     PARSE_SPECIAL_FIELD_NUMBER: builtins.int
     SAMPLING_DEFAULTS_FIELD_NUMBER: builtins.int
+    LORA_FIELD_NUMBER: builtins.int
     request_id: builtins.str
     """The caller's id, echoed in Accepted and in logs; at most 128 bytes. Default made by the server."""
     model: builtins.str
@@ -518,6 +520,12 @@ class GenerateRequest(google.protobuf.message.Message):
         but who starts the server knows better. Only plain options count here: numbers and switches.
         """
 
+    @property
+    def lora(self) -> slotline.v1.lora_pb2.LoraScales:
+        """Scales of the model's LoRA adapters for this request; none at all leaves all adapters out. Requests with different
+        scales take turns, and share no caches. Default those that are in force for everybody (ListLoraAdapters).
+        """
+
     def __init__(
         self,
         *,
@@ -540,9 +548,10 @@ class GenerateRequest(google.protobuf.message.Message):
         extra: google.protobuf.struct_pb2.Struct | None = ...,
         parse_special: builtins.bool | None = ...,
         sampling_defaults: slotline.v1.sampling_pb2.SamplingParams | None = ...,
+        lora: slotline.v1.lora_pb2.LoraScales | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_n_keep", b"_n_keep", "_num_sequences", b"_num_sequences", "_parse_special", b"_parse_special", "cache", b"cache", "chat", b"chat", "constraint", b"constraint", "extra", b"extra", "infill", b"infill", "n_keep", b"n_keep", "num_sequences", b"num_sequences", "output", b"output", "parse_special", b"parse_special", "parts", b"parts", "prompt", b"prompt", "sampling", b"sampling", "sampling_defaults", b"sampling_defaults", "stop", b"stop", "system_prompt", b"system_prompt", "text", b"text", "token_ids", b"token_ids"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_n_keep", b"_n_keep", "_num_sequences", b"_num_sequences", "_parse_special", b"_parse_special", "cache", b"cache", "chat", b"chat", "constraint", b"constraint", "extra", b"extra", "infill", b"infill", "model", b"model", "n_keep", b"n_keep", "num_sequences", b"num_sequences", "output", b"output", "overflow", b"overflow", "parse_special", b"parse_special", "parts", b"parts", "prompt", b"prompt", "request_id", b"request_id", "sampling", b"sampling", "sampling_defaults", b"sampling_defaults", "stop", b"stop", "system_prompt", b"system_prompt", "text", b"text", "token_ids", b"token_ids"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_n_keep", b"_n_keep", "_num_sequences", b"_num_sequences", "_parse_special", b"_parse_special", "cache", b"cache", "chat", b"chat", "constraint", b"constraint", "extra", b"extra", "infill", b"infill", "lora", b"lora", "n_keep", b"n_keep", "num_sequences", b"num_sequences", "output", b"output", "parse_special", b"parse_special", "parts", b"parts", "prompt", b"prompt", "sampling", b"sampling", "sampling_defaults", b"sampling_defaults", "stop", b"stop", "system_prompt", b"system_prompt", "text", b"text", "token_ids", b"token_ids"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_n_keep", b"_n_keep", "_num_sequences", b"_num_sequences", "_parse_special", b"_parse_special", "cache", b"cache", "chat", b"chat", "constraint", b"constraint", "extra", b"extra", "infill", b"infill", "lora", b"lora", "model", b"model", "n_keep", b"n_keep", "num_sequences", b"num_sequences", "output", b"output", "overflow", b"overflow", "parse_special", b"parse_special", "parts", b"parts", "prompt", b"prompt", "request_id", b"request_id", "sampling", b"sampling", "sampling_defaults", b"sampling_defaults", "stop", b"stop", "system_prompt", b"system_prompt", "text", b"text", "token_ids", b"token_ids"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_n_keep", b"_n_keep"]) -> typing.Literal["n_keep"] | None: ...
     @typing.overload
@@ -586,6 +595,7 @@ class GenerationSettings(google.protobuf.message.Message):
     N_PROBS_FIELD_NUMBER: builtins.int
     GRAMMAR_FIELD_NUMBER: builtins.int
     CACHE_PROMPT_FIELD_NUMBER: builtins.int
+    LORA_FIELD_NUMBER: builtins.int
     max_tokens: builtins.int
     """The token limit in force; absent without one."""
     n_keep: builtins.int
@@ -614,6 +624,10 @@ class GenerationSettings(google.protobuf.message.Message):
     def stop_texts(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """The stop texts in force."""
 
+    @property
+    def lora(self) -> slotline.v1.lora_pb2.LoraScales:
+        """The request's own scales of LoRA adapters, one for each adapter; absent if it had those in force for everybody."""
+
     def __init__(
         self,
         *,
@@ -627,9 +641,10 @@ class GenerationSettings(google.protobuf.message.Message):
         n_probs: builtins.int = ...,
         grammar: builtins.str = ...,
         cache_prompt: builtins.bool = ...,
+        lora: slotline.v1.lora_pb2.LoraScales | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_max_tokens", b"_max_tokens", "max_tokens", b"max_tokens", "sampling", b"sampling"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_max_tokens", b"_max_tokens", "cache_prompt", b"cache_prompt", "grammar", b"grammar", "logit_bias", b"logit_bias", "max_tokens", b"max_tokens", "n_ctx", b"n_ctx", "n_keep", b"n_keep", "n_probs", b"n_probs", "penalty_prompt_token_ids", b"penalty_prompt_token_ids", "sampling", b"sampling", "stop_texts", b"stop_texts"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_max_tokens", b"_max_tokens", "lora", b"lora", "max_tokens", b"max_tokens", "sampling", b"sampling"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_max_tokens", b"_max_tokens", "cache_prompt", b"cache_prompt", "grammar", b"grammar", "logit_bias", b"logit_bias", "lora", b"lora", "max_tokens", b"max_tokens", "n_ctx", b"n_ctx", "n_keep", b"n_keep", "n_probs", b"n_probs", "penalty_prompt_token_ids", b"penalty_prompt_token_ids", "sampling", b"sampling", "stop_texts", b"stop_texts"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_max_tokens", b"_max_tokens"]) -> typing.Literal["max_tokens"] | None: ...
 
 global___GenerationSettings = GenerationSettings

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16slotline/v1/lora.proto\x12\x0bslotline.v1\"`\n\x0bLoraAdapter\x12\n\n\x02id\x18\x01 \x01(\r\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\r\n\x05scale\x18\x03 \x01(\x02\x12\x11\n\ttask_name\x18\x04 \x01(\t\x12\x15\n\rprompt_prefix\x18\x05 \x01(\t\"&\n\tLoraScale\x12\n\n\x02id\x18\x01 \x01(\r\x12\r\n\x05scale\x18\x02 \x01(\x02\"\x19\n\x17ListLoraAdaptersRequest\"F\n\x18ListLoraAdaptersResponse\x12*\n\x08\x61\x64\x61pters\x18\x01 \x03(\x0b\x32\x18.slotline.v1.LoraAdapter\">\n\x14SetLoraScalesRequest\x12&\n\x06scales\x18\x01 \x03(\x0b\x32\x16.slotline.v1.LoraScale\"\x17\n\x15SetLoraScalesResponseB`\n\x0f\x64\x65v.slotline.v1P\x01Z=github.com/slotline/slotline/clients/go/slotlinev1;slotlinev1\xaa\x02\x0bSlotline.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16slotline/v1/lora.proto\x12\x0bslotline.v1\"`\n\x0bLoraAdapter\x12\n\n\x02id\x18\x01 \x01(\r\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\r\n\x05scale\x18\x03 \x01(\x02\x12\x11\n\ttask_name\x18\x04 \x01(\t\x12\x15\n\rprompt_prefix\x18\x05 \x01(\t\"&\n\tLoraScale\x12\n\n\x02id\x18\x01 \x01(\r\x12\r\n\x05scale\x18\x02 \x01(\x02\"4\n\nLoraScales\x12&\n\x06scales\x18\x01 \x03(\x0b\x32\x16.slotline.v1.LoraScale\"\x19\n\x17ListLoraAdaptersRequest\"F\n\x18ListLoraAdaptersResponse\x12*\n\x08\x61\x64\x61pters\x18\x01 \x03(\x0b\x32\x18.slotline.v1.LoraAdapter\">\n\x14SetLoraScalesRequest\x12&\n\x06scales\x18\x01 \x03(\x0b\x32\x16.slotline.v1.LoraScale\"\x17\n\x15SetLoraScalesResponseB`\n\x0f\x64\x65v.slotline.v1P\x01Z=github.com/slotline/slotline/clients/go/slotlinev1;slotlinev1\xaa\x02\x0bSlotline.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,12 +36,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LORAADAPTER']._serialized_end=135
   _globals['_LORASCALE']._serialized_start=137
   _globals['_LORASCALE']._serialized_end=175
-  _globals['_LISTLORAADAPTERSREQUEST']._serialized_start=177
-  _globals['_LISTLORAADAPTERSREQUEST']._serialized_end=202
-  _globals['_LISTLORAADAPTERSRESPONSE']._serialized_start=204
-  _globals['_LISTLORAADAPTERSRESPONSE']._serialized_end=274
-  _globals['_SETLORASCALESREQUEST']._serialized_start=276
-  _globals['_SETLORASCALESREQUEST']._serialized_end=338
-  _globals['_SETLORASCALESRESPONSE']._serialized_start=340
-  _globals['_SETLORASCALESRESPONSE']._serialized_end=363
+  _globals['_LORASCALES']._serialized_start=177
+  _globals['_LORASCALES']._serialized_end=229
+  _globals['_LISTLORAADAPTERSREQUEST']._serialized_start=231
+  _globals['_LISTLORAADAPTERSREQUEST']._serialized_end=256
+  _globals['_LISTLORAADAPTERSRESPONSE']._serialized_start=258
+  _globals['_LISTLORAADAPTERSRESPONSE']._serialized_end=328
+  _globals['_SETLORASCALESREQUEST']._serialized_start=330
+  _globals['_SETLORASCALESREQUEST']._serialized_end=392
+  _globals['_SETLORASCALESRESPONSE']._serialized_start=394
+  _globals['_SETLORASCALESRESPONSE']._serialized_end=417
 # @@protoc_insertion_point(module_scope)

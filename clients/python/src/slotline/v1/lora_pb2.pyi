@@ -28,7 +28,7 @@ class LoraAdapter(google.protobuf.message.Message):
     path: builtins.str
     """Its file, as it was named when the server was started."""
     scale: builtins.float
-    """Factor of its change that is in force for everybody; 0 leaves it out."""
+    """Factor of its change that is in force for everybody, unless a request has scales of its own; 0 leaves it out."""
     task_name: builtins.str
     """What its file says it is for; may be empty."""
     prompt_prefix: builtins.str
@@ -69,6 +69,26 @@ class LoraScale(google.protobuf.message.Message):
 global___LoraScale = LoraScale
 
 @typing.final
+class LoraScales(google.protobuf.message.Message):
+    """LoraScales are the scales of all adapters of a model."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SCALES_FIELD_NUMBER: builtins.int
+    @property
+    def scales(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___LoraScale]:
+        """The scales of some adapters, each at most once; those of all others are 0."""
+
+    def __init__(
+        self,
+        *,
+        scales: collections.abc.Iterable[global___LoraScale] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["scales", b"scales"]) -> None: ...
+
+global___LoraScales = LoraScales
+
+@typing.final
 class ListLoraAdaptersRequest(google.protobuf.message.Message):
     """ListLoraAdaptersRequest asks for the adapters of the served model."""
 
@@ -102,7 +122,8 @@ global___ListLoraAdaptersResponse = ListLoraAdaptersResponse
 
 @typing.final
 class SetLoraScalesRequest(google.protobuf.message.Message):
-    """SetLoraScalesRequest changes the scales for all requests that follow: generations, embeddings and scores.
+    """SetLoraScalesRequest changes the scales for all requests that follow: embeddings, scores, and generations that have
+    none of their own (GenerateRequest.lora).
 
     Only possible while all slots are idle and nothing waits; otherwise the answer is UNAVAILABLE with the reason
     SLOTS_BUSY. What was evaluated with other scales is forgotten.

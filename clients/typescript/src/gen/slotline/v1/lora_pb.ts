@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file slotline/v1/lora.proto.
  */
 export const file_slotline_v1_lora: GenFile = /*@__PURE__*/
-  fileDesc("ChZzbG90bGluZS92MS9sb3JhLnByb3RvEgtzbG90bGluZS52MSJgCgtMb3JhQWRhcHRlchIKCgJpZBgBIAEoDRIMCgRwYXRoGAIgASgJEg0KBXNjYWxlGAMgASgCEhEKCXRhc2tfbmFtZRgEIAEoCRIVCg1wcm9tcHRfcHJlZml4GAUgASgJIiYKCUxvcmFTY2FsZRIKCgJpZBgBIAEoDRINCgVzY2FsZRgCIAEoAiIZChdMaXN0TG9yYUFkYXB0ZXJzUmVxdWVzdCJGChhMaXN0TG9yYUFkYXB0ZXJzUmVzcG9uc2USKgoIYWRhcHRlcnMYASADKAsyGC5zbG90bGluZS52MS5Mb3JhQWRhcHRlciI+ChRTZXRMb3JhU2NhbGVzUmVxdWVzdBImCgZzY2FsZXMYASADKAsyFi5zbG90bGluZS52MS5Mb3JhU2NhbGUiFwoVU2V0TG9yYVNjYWxlc1Jlc3BvbnNlQmAKD2Rldi5zbG90bGluZS52MVABWj1naXRodWIuY29tL3Nsb3RsaW5lL3Nsb3RsaW5lL2NsaWVudHMvZ28vc2xvdGxpbmV2MTtzbG90bGluZXYxqgILU2xvdGxpbmUuVjFiBnByb3RvMw");
+  fileDesc("ChZzbG90bGluZS92MS9sb3JhLnByb3RvEgtzbG90bGluZS52MSJgCgtMb3JhQWRhcHRlchIKCgJpZBgBIAEoDRIMCgRwYXRoGAIgASgJEg0KBXNjYWxlGAMgASgCEhEKCXRhc2tfbmFtZRgEIAEoCRIVCg1wcm9tcHRfcHJlZml4GAUgASgJIiYKCUxvcmFTY2FsZRIKCgJpZBgBIAEoDRINCgVzY2FsZRgCIAEoAiI0CgpMb3JhU2NhbGVzEiYKBnNjYWxlcxgBIAMoCzIWLnNsb3RsaW5lLnYxLkxvcmFTY2FsZSIZChdMaXN0TG9yYUFkYXB0ZXJzUmVxdWVzdCJGChhMaXN0TG9yYUFkYXB0ZXJzUmVzcG9uc2USKgoIYWRhcHRlcnMYASADKAsyGC5zbG90bGluZS52MS5Mb3JhQWRhcHRlciI+ChRTZXRMb3JhU2NhbGVzUmVxdWVzdBImCgZzY2FsZXMYASADKAsyFi5zbG90bGluZS52MS5Mb3JhU2NhbGUiFwoVU2V0TG9yYVNjYWxlc1Jlc3BvbnNlQmAKD2Rldi5zbG90bGluZS52MVABWj1naXRodWIuY29tL3Nsb3RsaW5lL3Nsb3RsaW5lL2NsaWVudHMvZ28vc2xvdGxpbmV2MTtzbG90bGluZXYxqgILU2xvdGxpbmUuVjFiBnByb3RvMw");
 
 /**
  * LoraAdapter is a LoRA adapter that was loaded with the model: a small change of it.
@@ -33,7 +33,7 @@ export type LoraAdapter = Message<"slotline.v1.LoraAdapter"> & {
   path: string;
 
   /**
-   * Factor of its change that is in force for everybody; 0 leaves it out.
+   * Factor of its change that is in force for everybody, unless a request has scales of its own; 0 leaves it out.
    *
    * @generated from field: float scale = 3;
    */
@@ -90,6 +90,27 @@ export const LoraScaleSchema: GenMessage<LoraScale> = /*@__PURE__*/
   messageDesc(file_slotline_v1_lora, 1);
 
 /**
+ * LoraScales are the scales of all adapters of a model.
+ *
+ * @generated from message slotline.v1.LoraScales
+ */
+export type LoraScales = Message<"slotline.v1.LoraScales"> & {
+  /**
+   * The scales of some adapters, each at most once; those of all others are 0.
+   *
+   * @generated from field: repeated slotline.v1.LoraScale scales = 1;
+   */
+  scales: LoraScale[];
+};
+
+/**
+ * Describes the message slotline.v1.LoraScales.
+ * Use `create(LoraScalesSchema)` to create a new message.
+ */
+export const LoraScalesSchema: GenMessage<LoraScales> = /*@__PURE__*/
+  messageDesc(file_slotline_v1_lora, 2);
+
+/**
  * ListLoraAdaptersRequest asks for the adapters of the served model.
  *
  * @generated from message slotline.v1.ListLoraAdaptersRequest
@@ -102,7 +123,7 @@ export type ListLoraAdaptersRequest = Message<"slotline.v1.ListLoraAdaptersReque
  * Use `create(ListLoraAdaptersRequestSchema)` to create a new message.
  */
 export const ListLoraAdaptersRequestSchema: GenMessage<ListLoraAdaptersRequest> = /*@__PURE__*/
-  messageDesc(file_slotline_v1_lora, 2);
+  messageDesc(file_slotline_v1_lora, 3);
 
 /**
  * ListLoraAdaptersResponse has them with the scales in force.
@@ -123,10 +144,11 @@ export type ListLoraAdaptersResponse = Message<"slotline.v1.ListLoraAdaptersResp
  * Use `create(ListLoraAdaptersResponseSchema)` to create a new message.
  */
 export const ListLoraAdaptersResponseSchema: GenMessage<ListLoraAdaptersResponse> = /*@__PURE__*/
-  messageDesc(file_slotline_v1_lora, 3);
+  messageDesc(file_slotline_v1_lora, 4);
 
 /**
- * SetLoraScalesRequest changes the scales for all requests that follow: generations, embeddings and scores.
+ * SetLoraScalesRequest changes the scales for all requests that follow: embeddings, scores, and generations that have
+ * none of their own (GenerateRequest.lora).
  *
  * Only possible while all slots are idle and nothing waits; otherwise the answer is UNAVAILABLE with the reason
  * SLOTS_BUSY. What was evaluated with other scales is forgotten.
@@ -147,7 +169,7 @@ export type SetLoraScalesRequest = Message<"slotline.v1.SetLoraScalesRequest"> &
  * Use `create(SetLoraScalesRequestSchema)` to create a new message.
  */
 export const SetLoraScalesRequestSchema: GenMessage<SetLoraScalesRequest> = /*@__PURE__*/
-  messageDesc(file_slotline_v1_lora, 4);
+  messageDesc(file_slotline_v1_lora, 5);
 
 /**
  * SetLoraScalesResponse says that the scales are in force.
@@ -162,5 +184,5 @@ export type SetLoraScalesResponse = Message<"slotline.v1.SetLoraScalesResponse">
  * Use `create(SetLoraScalesResponseSchema)` to create a new message.
  */
 export const SetLoraScalesResponseSchema: GenMessage<SetLoraScalesResponse> = /*@__PURE__*/
-  messageDesc(file_slotline_v1_lora, 5);
+  messageDesc(file_slotline_v1_lora, 6);
 

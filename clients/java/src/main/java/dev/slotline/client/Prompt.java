@@ -9,6 +9,8 @@ import dev.slotline.v1.InfillPrompt;
 import dev.slotline.v1.JsonObject;
 import dev.slotline.v1.JsonStyle;
 import dev.slotline.v1.LogitBias;
+import dev.slotline.v1.LoraScale;
+import dev.slotline.v1.LoraScales;
 import dev.slotline.v1.Overflow;
 import dev.slotline.v1.PromptParts;
 import dev.slotline.v1.ReasoningFormat;
@@ -21,6 +23,7 @@ import dev.slotline.v1.ToolMode;
 import dev.slotline.v1.ToolPolicy;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Collectors;
 
 /**
@@ -94,6 +97,14 @@ public final class Prompt extends PlainOptions<Prompt> {
   /** Adds to the logits of a text's tokens; minus infinity bans them. */
   public Prompt logitBias(String text, float bias) {
     request.getSamplingBuilder().addLogitBias(LogitBias.newBuilder().setText(text).setBias(bias));
+    return this;
+  }
+
+  /** Scales of LoRA adapters for this request, by their numbers; all others get 0, with an empty map all do. */
+  public Prompt lora(Map<Integer, Float> scales) {
+    var lora = LoraScales.newBuilder();
+    scales.forEach((id, scale) -> lora.addScales(LoraScale.newBuilder().setId(unsigned("lora", id)).setScale(scale)));
+    request.setLora(lora);
     return this;
   }
 

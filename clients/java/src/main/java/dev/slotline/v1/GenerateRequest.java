@@ -854,6 +854,47 @@ private static final long serialVersionUID = 0L;
     return samplingDefaults_ == null ? dev.slotline.v1.SamplingParams.getDefaultInstance() : samplingDefaults_;
   }
 
+  public static final int LORA_FIELD_NUMBER = 21;
+  private dev.slotline.v1.LoraScales lora_;
+  /**
+   * <pre>
+   * Scales of the model's LoRA adapters for this request; none at all leaves all adapters out. Requests with different
+   * scales take turns, and share no caches. Default those that are in force for everybody (ListLoraAdapters).
+   * </pre>
+   *
+   * <code>.slotline.v1.LoraScales lora = 21 [json_name = "lora", (.slotline.v1.option) = { ... }</code>
+   * @return Whether the lora field is set.
+   */
+  @java.lang.Override
+  public boolean hasLora() {
+    return ((bitField0_ & 0x00000800) != 0);
+  }
+  /**
+   * <pre>
+   * Scales of the model's LoRA adapters for this request; none at all leaves all adapters out. Requests with different
+   * scales take turns, and share no caches. Default those that are in force for everybody (ListLoraAdapters).
+   * </pre>
+   *
+   * <code>.slotline.v1.LoraScales lora = 21 [json_name = "lora", (.slotline.v1.option) = { ... }</code>
+   * @return The lora.
+   */
+  @java.lang.Override
+  public dev.slotline.v1.LoraScales getLora() {
+    return lora_ == null ? dev.slotline.v1.LoraScales.getDefaultInstance() : lora_;
+  }
+  /**
+   * <pre>
+   * Scales of the model's LoRA adapters for this request; none at all leaves all adapters out. Requests with different
+   * scales take turns, and share no caches. Default those that are in force for everybody (ListLoraAdapters).
+   * </pre>
+   *
+   * <code>.slotline.v1.LoraScales lora = 21 [json_name = "lora", (.slotline.v1.option) = { ... }</code>
+   */
+  @java.lang.Override
+  public dev.slotline.v1.LoraScalesOrBuilder getLoraOrBuilder() {
+    return lora_ == null ? dev.slotline.v1.LoraScales.getDefaultInstance() : lora_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -924,6 +965,9 @@ private static final long serialVersionUID = 0L;
     }
     if (((bitField0_ & 0x00000400) != 0)) {
       output.writeMessage(20, getSamplingDefaults());
+    }
+    if (((bitField0_ & 0x00000800) != 0)) {
+      output.writeMessage(21, getLora());
     }
     getUnknownFields().writeTo(output);
   }
@@ -1001,6 +1045,10 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000400) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(20, getSamplingDefaults());
+    }
+    if (((bitField0_ & 0x00000800) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(21, getLora());
     }
     return size;
   }
@@ -1085,6 +1133,11 @@ private static final long serialVersionUID = 0L;
     if (hasSamplingDefaults()) {
       if (!getSamplingDefaults()
           .equals(other.getSamplingDefaults())) return false;
+    }
+    if (hasLora() != other.hasLora()) return false;
+    if (hasLora()) {
+      if (!getLora()
+          .equals(other.getLora())) return false;
     }
     if (!getPromptCase().equals(other.getPromptCase())) return false;
     switch (promptCase_) {
@@ -1172,6 +1225,10 @@ private static final long serialVersionUID = 0L;
     if (hasSamplingDefaults()) {
       hash = (37 * hash) + SAMPLING_DEFAULTS_FIELD_NUMBER;
       hash = (53 * hash) + getSamplingDefaults().hashCode();
+    }
+    if (hasLora()) {
+      hash = (37 * hash) + LORA_FIELD_NUMBER;
+      hash = (53 * hash) + getLora().hashCode();
     }
     switch (promptCase_) {
       case 3:
@@ -1339,6 +1396,7 @@ private static final long serialVersionUID = 0L;
         internalGetSystemPromptFieldBuilder();
         internalGetExtraFieldBuilder();
         internalGetSamplingDefaultsFieldBuilder();
+        internalGetLoraFieldBuilder();
       }
     }
     @java.lang.Override
@@ -1402,6 +1460,11 @@ private static final long serialVersionUID = 0L;
       if (samplingDefaultsBuilder_ != null) {
         samplingDefaultsBuilder_.dispose();
         samplingDefaultsBuilder_ = null;
+      }
+      lora_ = null;
+      if (loraBuilder_ != null) {
+        loraBuilder_.dispose();
+        loraBuilder_ = null;
       }
       promptCase_ = 0;
       prompt_ = null;
@@ -1509,6 +1572,12 @@ private static final long serialVersionUID = 0L;
             : samplingDefaultsBuilder_.build();
         to_bitField0_ |= 0x00000400;
       }
+      if (((from_bitField0_ & 0x00080000) != 0)) {
+        result.lora_ = loraBuilder_ == null
+            ? lora_
+            : loraBuilder_.build();
+        to_bitField0_ |= 0x00000800;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -1590,6 +1659,9 @@ private static final long serialVersionUID = 0L;
       }
       if (other.hasSamplingDefaults()) {
         mergeSamplingDefaults(other.getSamplingDefaults());
+      }
+      if (other.hasLora()) {
+        mergeLora(other.getLora());
       }
       switch (other.getPromptCase()) {
         case TEXT: {
@@ -1761,6 +1833,13 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00040000;
               break;
             } // case 162
+            case 170: {
+              input.readMessage(
+                  internalGetLoraFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00080000;
+              break;
+            } // case 170
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -4307,6 +4386,170 @@ private static final long serialVersionUID = 0L;
         samplingDefaults_ = null;
       }
       return samplingDefaultsBuilder_;
+    }
+
+    private dev.slotline.v1.LoraScales lora_;
+    private com.google.protobuf.SingleFieldBuilder<
+        dev.slotline.v1.LoraScales, dev.slotline.v1.LoraScales.Builder, dev.slotline.v1.LoraScalesOrBuilder> loraBuilder_;
+    /**
+     * <pre>
+     * Scales of the model's LoRA adapters for this request; none at all leaves all adapters out. Requests with different
+     * scales take turns, and share no caches. Default those that are in force for everybody (ListLoraAdapters).
+     * </pre>
+     *
+     * <code>.slotline.v1.LoraScales lora = 21 [json_name = "lora", (.slotline.v1.option) = { ... }</code>
+     * @return Whether the lora field is set.
+     */
+    public boolean hasLora() {
+      return ((bitField0_ & 0x00080000) != 0);
+    }
+    /**
+     * <pre>
+     * Scales of the model's LoRA adapters for this request; none at all leaves all adapters out. Requests with different
+     * scales take turns, and share no caches. Default those that are in force for everybody (ListLoraAdapters).
+     * </pre>
+     *
+     * <code>.slotline.v1.LoraScales lora = 21 [json_name = "lora", (.slotline.v1.option) = { ... }</code>
+     * @return The lora.
+     */
+    public dev.slotline.v1.LoraScales getLora() {
+      if (loraBuilder_ == null) {
+        return lora_ == null ? dev.slotline.v1.LoraScales.getDefaultInstance() : lora_;
+      } else {
+        return loraBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * Scales of the model's LoRA adapters for this request; none at all leaves all adapters out. Requests with different
+     * scales take turns, and share no caches. Default those that are in force for everybody (ListLoraAdapters).
+     * </pre>
+     *
+     * <code>.slotline.v1.LoraScales lora = 21 [json_name = "lora", (.slotline.v1.option) = { ... }</code>
+     */
+    public Builder setLora(dev.slotline.v1.LoraScales value) {
+      if (loraBuilder_ == null) {
+        java.util.Objects.requireNonNull(value);
+        lora_ = value;
+      } else {
+        loraBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00080000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Scales of the model's LoRA adapters for this request; none at all leaves all adapters out. Requests with different
+     * scales take turns, and share no caches. Default those that are in force for everybody (ListLoraAdapters).
+     * </pre>
+     *
+     * <code>.slotline.v1.LoraScales lora = 21 [json_name = "lora", (.slotline.v1.option) = { ... }</code>
+     */
+    public Builder setLora(
+        dev.slotline.v1.LoraScales.Builder builderForValue) {
+      if (loraBuilder_ == null) {
+        lora_ = builderForValue.build();
+      } else {
+        loraBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00080000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Scales of the model's LoRA adapters for this request; none at all leaves all adapters out. Requests with different
+     * scales take turns, and share no caches. Default those that are in force for everybody (ListLoraAdapters).
+     * </pre>
+     *
+     * <code>.slotline.v1.LoraScales lora = 21 [json_name = "lora", (.slotline.v1.option) = { ... }</code>
+     */
+    public Builder mergeLora(dev.slotline.v1.LoraScales value) {
+      if (loraBuilder_ == null) {
+        if (((bitField0_ & 0x00080000) != 0) &&
+          lora_ != null &&
+          lora_ != dev.slotline.v1.LoraScales.getDefaultInstance()) {
+          getLoraBuilder().mergeFrom(value);
+        } else {
+          lora_ = value;
+        }
+      } else {
+        loraBuilder_.mergeFrom(value);
+      }
+      if (lora_ != null) {
+        bitField0_ |= 0x00080000;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Scales of the model's LoRA adapters for this request; none at all leaves all adapters out. Requests with different
+     * scales take turns, and share no caches. Default those that are in force for everybody (ListLoraAdapters).
+     * </pre>
+     *
+     * <code>.slotline.v1.LoraScales lora = 21 [json_name = "lora", (.slotline.v1.option) = { ... }</code>
+     */
+    public Builder clearLora() {
+      bitField0_ = (bitField0_ & ~0x00080000);
+      lora_ = null;
+      if (loraBuilder_ != null) {
+        loraBuilder_.dispose();
+        loraBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Scales of the model's LoRA adapters for this request; none at all leaves all adapters out. Requests with different
+     * scales take turns, and share no caches. Default those that are in force for everybody (ListLoraAdapters).
+     * </pre>
+     *
+     * <code>.slotline.v1.LoraScales lora = 21 [json_name = "lora", (.slotline.v1.option) = { ... }</code>
+     */
+    public dev.slotline.v1.LoraScales.Builder getLoraBuilder() {
+      bitField0_ |= 0x00080000;
+      onChanged();
+      return internalGetLoraFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * Scales of the model's LoRA adapters for this request; none at all leaves all adapters out. Requests with different
+     * scales take turns, and share no caches. Default those that are in force for everybody (ListLoraAdapters).
+     * </pre>
+     *
+     * <code>.slotline.v1.LoraScales lora = 21 [json_name = "lora", (.slotline.v1.option) = { ... }</code>
+     */
+    public dev.slotline.v1.LoraScalesOrBuilder getLoraOrBuilder() {
+      if (loraBuilder_ != null) {
+        return loraBuilder_.getMessageOrBuilder();
+      } else {
+        return lora_ == null ?
+            dev.slotline.v1.LoraScales.getDefaultInstance() : lora_;
+      }
+    }
+    /**
+     * <pre>
+     * Scales of the model's LoRA adapters for this request; none at all leaves all adapters out. Requests with different
+     * scales take turns, and share no caches. Default those that are in force for everybody (ListLoraAdapters).
+     * </pre>
+     *
+     * <code>.slotline.v1.LoraScales lora = 21 [json_name = "lora", (.slotline.v1.option) = { ... }</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        dev.slotline.v1.LoraScales, dev.slotline.v1.LoraScales.Builder, dev.slotline.v1.LoraScalesOrBuilder> 
+        internalGetLoraFieldBuilder() {
+      if (loraBuilder_ == null) {
+        loraBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            dev.slotline.v1.LoraScales, dev.slotline.v1.LoraScales.Builder, dev.slotline.v1.LoraScalesOrBuilder>(
+                getLora(),
+                getParentForChildren(),
+                isClean());
+        lora_ = null;
+      }
+      return loraBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:slotline.v1.GenerateRequest)

@@ -492,5 +492,35 @@ public interface GenerateRequestOrBuilder extends
    */
   dev.slotline.v1.SamplingParamsOrBuilder getSamplingDefaultsOrBuilder();
 
+  /**
+   * <pre>
+   * Scales of the model's LoRA adapters for this request; none at all leaves all adapters out. Requests with different
+   * scales take turns, and share no caches. Default those that are in force for everybody (ListLoraAdapters).
+   * </pre>
+   *
+   * <code>.slotline.v1.LoraScales lora = 21 [json_name = "lora", (.slotline.v1.option) = { ... }</code>
+   * @return Whether the lora field is set.
+   */
+  boolean hasLora();
+  /**
+   * <pre>
+   * Scales of the model's LoRA adapters for this request; none at all leaves all adapters out. Requests with different
+   * scales take turns, and share no caches. Default those that are in force for everybody (ListLoraAdapters).
+   * </pre>
+   *
+   * <code>.slotline.v1.LoraScales lora = 21 [json_name = "lora", (.slotline.v1.option) = { ... }</code>
+   * @return The lora.
+   */
+  dev.slotline.v1.LoraScales getLora();
+  /**
+   * <pre>
+   * Scales of the model's LoRA adapters for this request; none at all leaves all adapters out. Requests with different
+   * scales take turns, and share no caches. Default those that are in force for everybody (ListLoraAdapters).
+   * </pre>
+   *
+   * <code>.slotline.v1.LoraScales lora = 21 [json_name = "lora", (.slotline.v1.option) = { ... }</code>
+   */
+  dev.slotline.v1.LoraScalesOrBuilder getLoraOrBuilder();
+
   dev.slotline.v1.GenerateRequest.PromptCase getPromptCase();
 }

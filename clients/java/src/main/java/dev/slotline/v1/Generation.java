@@ -132,228 +132,234 @@ public final class Generation extends com.google.protobuf.GeneratedFile {
     java.lang.String[] descriptorData = {
       "\n\034slotline/v1/generation.proto\022\013slotline" +
       ".v1\032\036google/protobuf/duration.proto\032\034goo" +
-      "gle/protobuf/struct.proto\032\031slotline/v1/o" +
-      "ptions.proto\032\030slotline/v1/prompt.proto\032\032" +
-      "slotline/v1/sampling.proto\032\030slotline/v1/" +
-      "tokens.proto\"\224\010\n\nStopParams\022\264\001\n\nmax_toke" +
-      "ns\030\001 \001(\rB\217\001\342\340\030\212\001\n\tn_predictR\032\010\377\377\377\377\377\377\377\377\377\001" +
-      "\022\rsets no limitx\001\202\001\013Most tokens\212\001BThe an" +
-      "swer ends after so many tokens; 0 evalua" +
-      "tes the prompt only.\222\001\013\022\t\031\000\000\000\000\000\000\260@H\000R\tma" +
-      "xTokens\210\001\001\022k\n\nmin_tokens\030\002 \001(\rBG\342\340\030C\021\000\000\000" +
-      "\000\000\000\000\000\212\0017Tokens before an end-of-generati" +
-      "on token may be chosen.H\001R\tminTokens\210\001\001\022" +
-      "c\n\005texts\030\003 \003(\tBM\342\340\030I\n\004stopX\200\001`\200\200\004x\001\202\001\nSt" +
-      "op texts\212\001*The answer ends before any of" +
-      " these texts.R\005texts\022f\n\ttoken_ids\030\004 \003(\rB" +
-      "I\342\340\030E\n\016stop_token_ids\212\0012Tokens that end " +
-      "the text, besides the model\'s own.R\010toke" +
-      "nIds\022\177\n\rinclude_match\030\005 \001(\010BU\342\340\030Q\n\032inclu" +
-      "de_stop_str_in_output\030\000\212\0010Leaves the sto" +
-      "p text that was found in the text.H\002R\014in" +
-      "cludeMatch\210\001\001\022\234\001\n\nmin_indent\030\006 \001(\rBx\342\340\030t" +
-      "\n\010n_indent\021\000\000\000\000\000\000\000\0009\000\000\000\000\000\000\000\000\212\001UEnds the " +
-      "text where a line is indented less than " +
-      "by so many blanks or tabs; for code.H\003R\t" +
-      "minIndent\210\001\001\022\243\001\n\rline_limit_ms\030\007 \001(\rBz\342\340" +
-      "\030v\n\020t_max_predict_ms\021\000\000\000\000\000\000\000\0009\000\000\000\000\000\000\000\000\212\001" +
-      "OEnds the text at the first line break a" +
-      "fter so many milliseconds of generating." +
-      "H\004R\013lineLimitMs\210\001\001B\r\n\013_max_tokensB\r\n\013_mi" +
-      "n_tokensB\020\n\016_include_matchB\r\n\013_min_inden" +
-      "tB\020\n\016_line_limit_ms\"\332\t\n\rOutputOptions\022E\n" +
-      "\006tokens\030\001 \001(\010B(\342\340\030$\030\000\212\001\037Sends a record f" +
-      "or every token.H\000R\006tokens\210\001\001\022\233\001\n\007n_probs" +
-      "\030\002 \001(\rB}\342\340\030y\021\000\000\000\000\000\000\000\000*\t\031\000\000\000\000\000\0000A9\000\000\000\000\000\000\000" +
-      "\000x\006\202\001\022Show probabilities\212\001)Shows so many" +
-      " alternatives of each token.\222\001\026\n\t\031\000\000\000\000\000\000" +
-      "Y@\022\t\031\000\000\000\000\000\000$@H\001R\006nProbs\210\001\001\022\220\001\n\014top_logpr" +
-      "obs\030\003 \001(\rBh\342\340\030d*\t\031\000\000\000\000\000\000Y@\212\001VReports the" +
-      " raw log-probability of each token, and " +
-      "of so many of the most likely ones.H\002R\013t" +
-      "opLogprobs\210\001\001\022p\n\017prompt_logprobs\030\004 \001(\010BB" +
-      "\342\340\030>\030\000\212\0019Reports the raw log-probabiliti" +
-      "es of the prompt\'s tokens.H\003R\016promptLogp" +
-      "robs\210\001\001\022\216\001\n\022max_delta_delay_ms\030\005 \001(\rB\\\342\340" +
-      "\030X\021\000\000\000\000\000\000\000\000*\t\031\000\000\000\000\000\210\303@\212\001AMilliseconds fo" +
-      "r which output may be collected before i" +
-      "t is sent.H\004R\017maxDeltaDelayMs\210\001\001\022&\n\014pars" +
-      "e_output\030\006 \001(\010H\005R\013parseOutput\210\001\001\022G\n\020reas" +
-      "oning_format\030\007 \001(\0162\034.slotline.v1.Reasoni" +
-      "ngFormatR\017reasoningFormat\022|\n\017prompt_prog" +
-      "ress\030\010 \001(\010BN\342\340\030J\n\017return_progress\030\000\212\0014Te" +
-      "lls how much of the prompt is evaluated," +
-      " as it is.H\006R\016promptProgress\210\001\001\022k\n\007timin" +
-      "gs\030\t \001(\010BL\342\340\030H\n\021timings_per_token\030\000\212\0010Te" +
-      "lls the times so far with every piece of" +
-      " text.H\007R\007timings\210\001\001\022^\n\013prompt_text\030\n \001(" +
-      "\010B8\342\340\0304\030\000\212\001/Sends the prompt as text, as" +
-      " the model sees it.H\010R\npromptText\210\001\001B\t\n\007" +
-      "_tokensB\n\n\010_n_probsB\017\n\r_top_logprobsB\022\n\020" +
-      "_prompt_logprobsB\025\n\023_max_delta_delay_msB" +
-      "\017\n\r_parse_outputB\022\n\020_prompt_progressB\n\n\010" +
-      "_timingsB\016\n\014_prompt_text\"\352\001\n\tJsonStyle\0222" +
-      "\n\022whitespace_pattern\030\001 \001(\tH\000R\021whitespace" +
-      "Pattern\210\001\001\0224\n\026disable_any_whitespace\030\002 \001" +
-      "(\010R\024disableAnyWhitespace\022B\n\035disable_addi" +
-      "tional_properties\030\003 \001(\010R\033disableAddition" +
-      "alProperties\022\030\n\007lenient\030\004 \001(\010R\007lenientB\025" +
-      "\n\023_whitespace_pattern\"\014\n\nJsonObject\"\037\n\007C" +
-      "hoices\022\024\n\005texts\030\001 \003(\tR\005texts\"\372\002\n\nConstra" +
-      "int\022p\n\004gbnf\030\001 \001(\tBZ\342\340\030V\n\007grammar`\200\200\004x\007\202\001" +
-      "\007Grammar\212\001:GBNF grammar with a rule name" +
-      "d root that the answer obeys.H\000R\004gbnf\022!\n" +
-      "\013json_schema\030\002 \001(\tH\000R\njsonSchema\022:\n\013json" +
-      "_object\030\003 \001(\0132\027.slotline.v1.JsonObjectH\000" +
-      "R\njsonObject\022.\n\006choice\030\004 \001(\0132\024.slotline." +
-      "v1.ChoicesH\000R\006choice\022\026\n\005regex\030\005 \001(\tH\000R\005r" +
-      "egex\022\024\n\004lark\030\006 \001(\tH\000R\004lark\0225\n\njson_style" +
-      "\030\007 \001(\0132\026.slotline.v1.JsonStyleR\tjsonStyl" +
-      "eB\006\n\004kind\"\250\003\n\014CacheOptions\022\204\001\n\014cache_pro" +
-      "mpt\030\001 \001(\010B\\\342\340\030Xx\007\202\001\026Reuse the prompt cac" +
-      "he\212\001:Evaluates only what is new in the p" +
-      "rompt, which is faster.H\000R\013cachePrompt\210\001" +
-      "\001\022~\n\007slot_id\030\002 \001(\rB`\342\340\030\\R#\010\377\377\377\377\377\377\377\377\377\001\022\026l" +
-      "ets the server choosex\007\202\001\004Slot\212\001\035Uses th" +
-      "is slot if it is free.\222\001\013\022\t\031\000\000\000\000\000\0000@H\001R\006" +
-      "slotId\210\001\001\022t\n\ncache_salt\030\003 \001(\tBU\342\340\030Q`\200\001\212\001" +
-      "KShares caches only with requests of the" +
-      " same salt, and of the same API key.R\tca" +
-      "cheSaltB\017\n\r_cache_promptB\n\n\010_slot_id\"\270\r\n" +
-      "\017GenerateRequest\022\035\n\nrequest_id\030\001 \001(\tR\tre" +
-      "questId\022\024\n\005model\030\002 \001(\tR\005model\022\024\n\004text\030\003 " +
-      "\001(\tH\000R\004text\0224\n\ttoken_ids\030\004 \001(\0132\025.slotlin" +
-      "e.v1.TokenIdsH\000R\010tokenIds\022-\n\004chat\030\005 \001(\0132" +
-      "\027.slotline.v1.ChatPromptH\000R\004chat\0220\n\005part" +
-      "s\030\006 \001(\0132\030.slotline.v1.PromptPartsH\000R\005par" +
-      "ts\0223\n\006infill\030\007 \001(\0132\031.slotline.v1.InfillP" +
-      "romptH\000R\006infill\0227\n\010sampling\030\010 \001(\0132\033.slot" +
-      "line.v1.SamplingParamsR\010sampling\022+\n\004stop" +
-      "\030\t \001(\0132\027.slotline.v1.StopParamsR\004stop\0222\n" +
-      "\006output\030\n \001(\0132\032.slotline.v1.OutputOption" +
-      "sR\006output\0227\n\nconstraint\030\013 \001(\0132\027.slotline" +
-      ".v1.ConstraintR\nconstraint\022/\n\005cache\030\014 \001(" +
-      "\0132\031.slotline.v1.CacheOptionsR\005cache\022e\n\rn" +
-      "um_sequences\030\r \001(\rB;\342\340\0307\n\001n\021\000\000\000\000\000\000\360?*\022\t\000" +
-      "\000\000\000\000\000\360?\031\000\000\000\000\000\000`@\212\001\024Answers to generate.H" +
-      "\001R\014numSequences\210\001\001\022\312\001\n\010overflow\030\016 \001(\0162\025." +
-      "slotline.v1.OverflowB\226\001\342\340\030\221\001\n\010truncatex\007" +
-      "\202\001\031Shorten what does not fit\212\001fWhether t" +
-      "he oldest part of a conversation or prom" +
-      "pt that does not fit is left out, instea" +
-      "d of refused.R\010overflow\022\273\001\n\006n_keep\030\017 \001(\005" +
-      "B\236\001\342\340\030\231\001\021\000\000\000\000\000\000\000\000*\t\t\000\000\000\000\000\000\360\277x\007\202\001\025Prompt " +
-      "tokens to keep\212\001ZWhen the context is ful" +
-      "l, so many tokens of its beginning stay;" +
-      " -1 keeps the whole prompt.\222\001\013\022\t\031\000\000\000\000\000\000\240" +
-      "@H\002R\005nKeep\210\001\001\022\242\001\n\rsystem_prompt\030\020 \001(\0132\031." +
-      "slotline.v1.SystemPromptBb\342\340\030^\212\001[New sys" +
-      "tem prompt of all slots, for this and la" +
-      "ter requests; only while all slots are i" +
-      "dle.R\014systemPrompt\022-\n\005extra\030\021 \001(\0132\027.goog" +
-      "le.protobuf.StructR\005extra\022\272\001\n\rparse_spec" +
-      "ial\030\022 \001(\010B\217\001\342\340\030\212\001x\007\202\001\030Recognise control " +
-      "tokens\212\001jWhether names of control tokens" +
-      " in the prompt, or in messages and roles" +
-      ", become these tokens or stay text.H\003R\014p" +
-      "arseSpecial\210\001\001\022H\n\021sampling_defaults\030\024 \001(" +
-      "\0132\033.slotline.v1.SamplingParamsR\020sampling" +
-      "Defaults:\203\001\342\340\030\177\n\ttimeout_s*\022\021\000\000\000\000\000\000\000\000\031\000\000" +
-      "\000\000\000u\"Ax\001\202\001\nTime limit\212\0017Most seconds tha" +
-      "t an answer may take, waiting included.\222" +
-      "\001\024\022\t\031\000\000\000\000\000\300\202@\031\000\000\000\000\000\000\360?B\010\n\006promptB\020\n\016_num" +
-      "_sequencesB\t\n\007_n_keepB\020\n\016_parse_special\"" +
-      "\347\003\n\022GenerationSettings\0227\n\010sampling\030\001 \001(\013" +
-      "2\033.slotline.v1.SamplingParamsR\010sampling\022" +
-      "7\n\030penalty_prompt_token_ids\030\002 \003(\rR\025penal" +
-      "tyPromptTokenIds\022M\n\nlogit_bias\030\003 \003(\0132..s" +
-      "lotline.v1.GenerationSettings.LogitBiasE" +
-      "ntryR\tlogitBias\022\"\n\nmax_tokens\030\004 \001(\rH\000R\tm" +
-      "axTokens\210\001\001\022\025\n\006n_keep\030\005 \001(\rR\005nKeep\022\023\n\005n_" +
-      "ctx\030\006 \001(\rR\004nCtx\022\035\n\nstop_texts\030\007 \003(\tR\tsto" +
-      "pTexts\022\027\n\007n_probs\030\010 \001(\rR\006nProbs\022\030\n\007gramm" +
-      "ar\030\t \001(\tR\007grammar\022!\n\014cache_prompt\030\n \001(\010R" +
-      "\013cachePrompt\032<\n\016LogitBiasEntry\022\020\n\003key\030\001 " +
-      "\001(\rR\003key\022\024\n\005value\030\002 \001(\002R\005value:\0028\001B\r\n\013_m" +
-      "ax_tokens\"\356\002\n\007Timings\022#\n\rprompt_tokens\030\001" +
-      " \001(\rR\014promptTokens\022:\n\013prompt_eval\030\002 \001(\0132" +
-      "\031.google.protobuf.DurationR\npromptEval\022%" +
-      "\n\016decoded_tokens\030\003 \001(\rR\rdecodedTokens\0221\n" +
-      "\006decode\030\004 \001(\0132\031.google.protobuf.Duration" +
-      "R\006decode\022&\n\014draft_tokens\030\005 \001(\rH\000R\013draftT" +
-      "okens\210\001\001\022*\n\016draft_accepted\030\006 \001(\rH\001R\rdraf" +
-      "tAccepted\210\001\001\0220\n\024cached_prompt_tokens\030\007 \001" +
-      "(\rR\022cachedPromptTokensB\017\n\r_draft_tokensB" +
-      "\021\n\017_draft_accepted\"\304\003\n\010Accepted\022\035\n\nreque" +
-      "st_id\030\001 \001(\tR\trequestId\022\024\n\005model\030\002 \001(\tR\005m" +
-      "odel\022\037\n\013instance_id\030\003 \001(\tR\ninstanceId\022\027\n" +
-      "\007task_id\030\004 \001(\004R\006taskId\022\027\n\007slot_id\030\005 \001(\rR" +
-      "\006slotId\022#\n\rprompt_tokens\030\006 \001(\rR\014promptTo" +
-      "kens\0220\n\024cached_prompt_tokens\030\007 \001(\rR\022cach" +
-      "edPromptTokens\0221\n\006queued\030\010 \001(\0132\031.google." +
-      "protobuf.DurationR\006queued\022\034\n\ttruncated\030\t" +
-      " \001(\010R\ttruncated\0226\n\027truncated_prompt_toke" +
-      "ns\030\013 \001(\rR\025truncatedPromptTokens\022!\n\014takes" +
-      "_images\030\014 \001(\010R\013takesImages\022\037\n\013prompt_tex" +
-      "t\030\r \001(\tR\npromptTextJ\004\010\n\020\013R\006prompt\"\221\001\n\016Pr" +
-      "omptProgress\022\024\n\005total\030\001 \001(\rR\005total\022\026\n\006ca" +
-      "ched\030\002 \001(\rR\006cached\022\034\n\tprocessed\030\003 \001(\rR\tp" +
-      "rocessed\0223\n\007elapsed\030\004 \001(\0132\031.google.proto" +
-      "buf.DurationR\007elapsed\":\n\014PromptTokens\022*\n" +
-      "\006tokens\030\001 \003(\0132\022.slotline.v1.TokenR\006token" +
-      "s\"\247\001\n\005Piece\022\022\n\004text\030\001 \001(\tR\004text\022*\n\006token" +
-      "s\030\002 \003(\0132\022.slotline.v1.TokenR\006tokens\022.\n\007c" +
-      "hannel\030\003 \001(\0162\024.slotline.v1.ChannelR\007chan" +
-      "nel\022.\n\007timings\030\004 \001(\0132\024.slotline.v1.Timin" +
-      "gsR\007timings\"\221\001\n\tToolDelta\022\022\n\004call\030\001 \001(\rR" +
-      "\004call\022\016\n\002id\030\002 \001(\tR\002id\022\022\n\004name\030\003 \001(\tR\004nam" +
-      "e\022\034\n\targuments\030\004 \001(\tR\targuments\022.\n\007timin" +
-      "gs\030\005 \001(\0132\024.slotline.v1.TimingsR\007timings\"" +
-      "\202\001\n\005Delta\022\024\n\005index\030\001 \001(\rR\005index\022*\n\006piece" +
-      "s\030\002 \003(\0132\022.slotline.v1.PieceR\006pieces\0227\n\013t" +
-      "ool_deltas\030\003 \003(\0132\026.slotline.v1.ToolDelta" +
-      "R\ntoolDeltas\"\264\004\n\010Finished\022\024\n\005index\030\001 \001(\r" +
-      "R\005index\0221\n\006reason\030\002 \001(\0162\031.slotline.v1.Fi" +
-      "nishReasonR\006reason\022\035\n\tstop_text\030\003 \001(\tH\000R" +
-      "\010stopText\022$\n\rstop_token_id\030\004 \001(\rH\000R\013stop" +
-      "TokenId\022\"\n\014eos_token_id\030\005 \001(\rH\000R\neosToke" +
-      "nId\022(\n\005usage\030\006 \001(\0132\022.slotline.v1.UsageR\005" +
-      "usage\022.\n\007timings\030\007 \001(\0132\024.slotline.v1.Tim" +
-      "ingsR\007timings\022\034\n\ttruncated\030\010 \001(\010R\ttrunca" +
-      "ted\022)\n\020tokens_evaluated\030\t \001(\rR\017tokensEva" +
-      "luated\022)\n\020tokens_predicted\030\n \001(\rR\017tokens" +
-      "Predicted\022#\n\rtokens_cached\030\013 \001(\rR\014tokens" +
-      "Cached\022;\n\010settings\030\014 \001(\0132\037.slotline.v1.G" +
-      "enerationSettingsR\010settings\022\027\n\007slot_id\030\r" +
-      " \001(\rR\006slotId\022$\n\016has_line_break\030\016 \001(\010R\014ha" +
-      "sLineBreakB\007\n\005match\"\241\002\n\020GenerateResponse" +
-      "\0223\n\010accepted\030\001 \001(\0132\025.slotline.v1.Accepte" +
-      "dH\000R\010accepted\022*\n\005delta\030\002 \001(\0132\022.slotline." +
-      "v1.DeltaH\000R\005delta\0223\n\010finished\030\003 \001(\0132\025.sl" +
-      "otline.v1.FinishedH\000R\010finished\0223\n\006prompt" +
-      "\030\004 \001(\0132\031.slotline.v1.PromptTokensH\000R\006pro" +
-      "mpt\0229\n\010progress\030\005 \001(\0132\033.slotline.v1.Prom" +
-      "ptProgressH\000R\010progressB\007\n\005event*P\n\010Overf" +
-      "low\022\030\n\024OVERFLOW_UNSPECIFIED\020\000\022\023\n\017OVERFLO" +
-      "W_REFUSE\020\001\022\025\n\021OVERFLOW_TRUNCATE\020\002*\232\001\n\014Fi" +
-      "nishReason\022\035\n\031FINISH_REASON_UNSPECIFIED\020" +
-      "\000\022\026\n\022FINISH_REASON_STOP\020\001\022\030\n\024FINISH_REAS" +
-      "ON_LENGTH\020\002\022\033\n\027FINISH_REASON_CANCELLED\020\003" +
-      "\022\034\n\030FINISH_REASON_TOOL_CALLS\020\004*\212\001\n\017Reaso" +
-      "ningFormat\022 \n\034REASONING_FORMAT_UNSPECIFI" +
-      "ED\020\000\022\035\n\031REASONING_FORMAT_SEPARATE\020\001\022\033\n\027R" +
-      "EASONING_FORMAT_INLINE\020\002\022\031\n\025REASONING_FO" +
-      "RMAT_BOTH\020\003*N\n\007Channel\022\027\n\023CHANNEL_UNSPEC" +
-      "IFIED\020\000\022\023\n\017CHANNEL_CONTENT\020\001\022\025\n\021CHANNEL_" +
-      "REASONING\020\002B`\n\017dev.slotline.v1P\001Z=github" +
-      ".com/slotline/slotline/clients/go/slotli" +
-      "nev1;slotlinev1\252\002\013Slotline.V1b\006proto3"
+      "gle/protobuf/struct.proto\032\026slotline/v1/l" +
+      "ora.proto\032\031slotline/v1/options.proto\032\030sl" +
+      "otline/v1/prompt.proto\032\032slotline/v1/samp" +
+      "ling.proto\032\030slotline/v1/tokens.proto\"\224\010\n" +
+      "\nStopParams\022\264\001\n\nmax_tokens\030\001 \001(\rB\217\001\342\340\030\212\001" +
+      "\n\tn_predictR\032\010\377\377\377\377\377\377\377\377\377\001\022\rsets no limitx" +
+      "\001\202\001\013Most tokens\212\001BThe answer ends after " +
+      "so many tokens; 0 evaluates the prompt o" +
+      "nly.\222\001\013\022\t\031\000\000\000\000\000\000\260@H\000R\tmaxTokens\210\001\001\022k\n\nmi" +
+      "n_tokens\030\002 \001(\rBG\342\340\030C\021\000\000\000\000\000\000\000\000\212\0017Tokens b" +
+      "efore an end-of-generation token may be " +
+      "chosen.H\001R\tminTokens\210\001\001\022c\n\005texts\030\003 \003(\tBM" +
+      "\342\340\030I\n\004stopX\200\001`\200\200\004x\001\202\001\nStop texts\212\001*The a" +
+      "nswer ends before any of these texts.R\005t" +
+      "exts\022f\n\ttoken_ids\030\004 \003(\rBI\342\340\030E\n\016stop_toke" +
+      "n_ids\212\0012Tokens that end the text, beside" +
+      "s the model\'s own.R\010tokenIds\022\177\n\rinclude_" +
+      "match\030\005 \001(\010BU\342\340\030Q\n\032include_stop_str_in_o" +
+      "utput\030\000\212\0010Leaves the stop text that was " +
+      "found in the text.H\002R\014includeMatch\210\001\001\022\234\001" +
+      "\n\nmin_indent\030\006 \001(\rBx\342\340\030t\n\010n_indent\021\000\000\000\000\000" +
+      "\000\000\0009\000\000\000\000\000\000\000\000\212\001UEnds the text where a lin" +
+      "e is indented less than by so many blank" +
+      "s or tabs; for code.H\003R\tminIndent\210\001\001\022\243\001\n" +
+      "\rline_limit_ms\030\007 \001(\rBz\342\340\030v\n\020t_max_predic" +
+      "t_ms\021\000\000\000\000\000\000\000\0009\000\000\000\000\000\000\000\000\212\001OEnds the text a" +
+      "t the first line break after so many mil" +
+      "liseconds of generating.H\004R\013lineLimitMs\210" +
+      "\001\001B\r\n\013_max_tokensB\r\n\013_min_tokensB\020\n\016_inc" +
+      "lude_matchB\r\n\013_min_indentB\020\n\016_line_limit" +
+      "_ms\"\332\t\n\rOutputOptions\022E\n\006tokens\030\001 \001(\010B(\342" +
+      "\340\030$\030\000\212\001\037Sends a record for every token.H" +
+      "\000R\006tokens\210\001\001\022\233\001\n\007n_probs\030\002 \001(\rB}\342\340\030y\021\000\000\000" +
+      "\000\000\000\000\000*\t\031\000\000\000\000\000\0000A9\000\000\000\000\000\000\000\000x\006\202\001\022Show proba" +
+      "bilities\212\001)Shows so many alternatives of" +
+      " each token.\222\001\026\n\t\031\000\000\000\000\000\000Y@\022\t\031\000\000\000\000\000\000$@H\001R" +
+      "\006nProbs\210\001\001\022\220\001\n\014top_logprobs\030\003 \001(\rBh\342\340\030d*" +
+      "\t\031\000\000\000\000\000\000Y@\212\001VReports the raw log-probabi" +
+      "lity of each token, and of so many of th" +
+      "e most likely ones.H\002R\013topLogprobs\210\001\001\022p\n" +
+      "\017prompt_logprobs\030\004 \001(\010BB\342\340\030>\030\000\212\0019Reports" +
+      " the raw log-probabilities of the prompt" +
+      "\'s tokens.H\003R\016promptLogprobs\210\001\001\022\216\001\n\022max_" +
+      "delta_delay_ms\030\005 \001(\rB\\\342\340\030X\021\000\000\000\000\000\000\000\000*\t\031\000\000" +
+      "\000\000\000\210\303@\212\001AMilliseconds for which output m" +
+      "ay be collected before it is sent.H\004R\017ma" +
+      "xDeltaDelayMs\210\001\001\022&\n\014parse_output\030\006 \001(\010H\005" +
+      "R\013parseOutput\210\001\001\022G\n\020reasoning_format\030\007 \001" +
+      "(\0162\034.slotline.v1.ReasoningFormatR\017reason" +
+      "ingFormat\022|\n\017prompt_progress\030\010 \001(\010BN\342\340\030J" +
+      "\n\017return_progress\030\000\212\0014Tells how much of " +
+      "the prompt is evaluated, as it is.H\006R\016pr" +
+      "omptProgress\210\001\001\022k\n\007timings\030\t \001(\010BL\342\340\030H\n\021" +
+      "timings_per_token\030\000\212\0010Tells the times so" +
+      " far with every piece of text.H\007R\007timing" +
+      "s\210\001\001\022^\n\013prompt_text\030\n \001(\010B8\342\340\0304\030\000\212\001/Send" +
+      "s the prompt as text, as the model sees " +
+      "it.H\010R\npromptText\210\001\001B\t\n\007_tokensB\n\n\010_n_pr" +
+      "obsB\017\n\r_top_logprobsB\022\n\020_prompt_logprobs" +
+      "B\025\n\023_max_delta_delay_msB\017\n\r_parse_output" +
+      "B\022\n\020_prompt_progressB\n\n\010_timingsB\016\n\014_pro" +
+      "mpt_text\"\352\001\n\tJsonStyle\0222\n\022whitespace_pat" +
+      "tern\030\001 \001(\tH\000R\021whitespacePattern\210\001\001\0224\n\026di" +
+      "sable_any_whitespace\030\002 \001(\010R\024disableAnyWh" +
+      "itespace\022B\n\035disable_additional_propertie" +
+      "s\030\003 \001(\010R\033disableAdditionalProperties\022\030\n\007" +
+      "lenient\030\004 \001(\010R\007lenientB\025\n\023_whitespace_pa" +
+      "ttern\"\014\n\nJsonObject\"\037\n\007Choices\022\024\n\005texts\030" +
+      "\001 \003(\tR\005texts\"\372\002\n\nConstraint\022p\n\004gbnf\030\001 \001(" +
+      "\tBZ\342\340\030V\n\007grammar`\200\200\004x\007\202\001\007Grammar\212\001:GBNF " +
+      "grammar with a rule named root that the " +
+      "answer obeys.H\000R\004gbnf\022!\n\013json_schema\030\002 \001" +
+      "(\tH\000R\njsonSchema\022:\n\013json_object\030\003 \001(\0132\027." +
+      "slotline.v1.JsonObjectH\000R\njsonObject\022.\n\006" +
+      "choice\030\004 \001(\0132\024.slotline.v1.ChoicesH\000R\006ch" +
+      "oice\022\026\n\005regex\030\005 \001(\tH\000R\005regex\022\024\n\004lark\030\006 \001" +
+      "(\tH\000R\004lark\0225\n\njson_style\030\007 \001(\0132\026.slotlin" +
+      "e.v1.JsonStyleR\tjsonStyleB\006\n\004kind\"\250\003\n\014Ca" +
+      "cheOptions\022\204\001\n\014cache_prompt\030\001 \001(\010B\\\342\340\030Xx" +
+      "\007\202\001\026Reuse the prompt cache\212\001:Evaluates o" +
+      "nly what is new in the prompt, which is " +
+      "faster.H\000R\013cachePrompt\210\001\001\022~\n\007slot_id\030\002 \001" +
+      "(\rB`\342\340\030\\R#\010\377\377\377\377\377\377\377\377\377\001\022\026lets the server c" +
+      "hoosex\007\202\001\004Slot\212\001\035Uses this slot if it is" +
+      " free.\222\001\013\022\t\031\000\000\000\000\000\0000@H\001R\006slotId\210\001\001\022t\n\ncac" +
+      "he_salt\030\003 \001(\tBU\342\340\030Q`\200\001\212\001KShares caches o" +
+      "nly with requests of the same salt, and " +
+      "of the same API key.R\tcacheSaltB\017\n\r_cach" +
+      "e_promptB\n\n\010_slot_id\"\235\016\n\017GenerateRequest" +
+      "\022\035\n\nrequest_id\030\001 \001(\tR\trequestId\022\024\n\005model" +
+      "\030\002 \001(\tR\005model\022\024\n\004text\030\003 \001(\tH\000R\004text\0224\n\tt" +
+      "oken_ids\030\004 \001(\0132\025.slotline.v1.TokenIdsH\000R" +
+      "\010tokenIds\022-\n\004chat\030\005 \001(\0132\027.slotline.v1.Ch" +
+      "atPromptH\000R\004chat\0220\n\005parts\030\006 \001(\0132\030.slotli" +
+      "ne.v1.PromptPartsH\000R\005parts\0223\n\006infill\030\007 \001" +
+      "(\0132\031.slotline.v1.InfillPromptH\000R\006infill\022" +
+      "7\n\010sampling\030\010 \001(\0132\033.slotline.v1.Sampling" +
+      "ParamsR\010sampling\022+\n\004stop\030\t \001(\0132\027.slotlin" +
+      "e.v1.StopParamsR\004stop\0222\n\006output\030\n \001(\0132\032." +
+      "slotline.v1.OutputOptionsR\006output\0227\n\ncon" +
+      "straint\030\013 \001(\0132\027.slotline.v1.ConstraintR\n" +
+      "constraint\022/\n\005cache\030\014 \001(\0132\031.slotline.v1." +
+      "CacheOptionsR\005cache\022e\n\rnum_sequences\030\r \001" +
+      "(\rB;\342\340\0307\n\001n\021\000\000\000\000\000\000\360?*\022\t\000\000\000\000\000\000\360?\031\000\000\000\000\000\000`@" +
+      "\212\001\024Answers to generate.H\001R\014numSequences\210" +
+      "\001\001\022\312\001\n\010overflow\030\016 \001(\0162\025.slotline.v1.Over" +
+      "flowB\226\001\342\340\030\221\001\n\010truncatex\007\202\001\031Shorten what " +
+      "does not fit\212\001fWhether the oldest part o" +
+      "f a conversation or prompt that does not" +
+      " fit is left out, instead of refused.R\010o" +
+      "verflow\022\273\001\n\006n_keep\030\017 \001(\005B\236\001\342\340\030\231\001\021\000\000\000\000\000\000\000" +
+      "\000*\t\t\000\000\000\000\000\000\360\277x\007\202\001\025Prompt tokens to keep\212\001" +
+      "ZWhen the context is full, so many token" +
+      "s of its beginning stay; -1 keeps the wh" +
+      "ole prompt.\222\001\013\022\t\031\000\000\000\000\000\000\240@H\002R\005nKeep\210\001\001\022\242\001" +
+      "\n\rsystem_prompt\030\020 \001(\0132\031.slotline.v1.Syst" +
+      "emPromptBb\342\340\030^\212\001[New system prompt of al" +
+      "l slots, for this and later requests; on" +
+      "ly while all slots are idle.R\014systemProm" +
+      "pt\022-\n\005extra\030\021 \001(\0132\027.google.protobuf.Stru" +
+      "ctR\005extra\022\272\001\n\rparse_special\030\022 \001(\010B\217\001\342\340\030\212" +
+      "\001x\007\202\001\030Recognise control tokens\212\001jWhether" +
+      " names of control tokens in the prompt, " +
+      "or in messages and roles, become these t" +
+      "okens or stay text.H\003R\014parseSpecial\210\001\001\022H" +
+      "\n\021sampling_defaults\030\024 \001(\0132\033.slotline.v1." +
+      "SamplingParamsR\020samplingDefaults\022c\n\004lora" +
+      "\030\025 \001(\0132\027.slotline.v1.LoraScalesB6\342\340\0302\212\001/" +
+      "Scales of LoRA adapters for this request" +
+      " alone.R\004lora:\203\001\342\340\030\177\n\ttimeout_s*\022\021\000\000\000\000\000\000" +
+      "\000\000\031\000\000\000\000\000u\"Ax\001\202\001\nTime limit\212\0017Most second" +
+      "s that an answer may take, waiting inclu" +
+      "ded.\222\001\024\022\t\031\000\000\000\000\000\300\202@\031\000\000\000\000\000\000\360?B\010\n\006promptB\020\n" +
+      "\016_num_sequencesB\t\n\007_n_keepB\020\n\016_parse_spe" +
+      "cial\"\224\004\n\022GenerationSettings\0227\n\010sampling\030" +
+      "\001 \001(\0132\033.slotline.v1.SamplingParamsR\010samp" +
+      "ling\0227\n\030penalty_prompt_token_ids\030\002 \003(\rR\025" +
+      "penaltyPromptTokenIds\022M\n\nlogit_bias\030\003 \003(" +
+      "\0132..slotline.v1.GenerationSettings.Logit" +
+      "BiasEntryR\tlogitBias\022\"\n\nmax_tokens\030\004 \001(\r" +
+      "H\000R\tmaxTokens\210\001\001\022\025\n\006n_keep\030\005 \001(\rR\005nKeep\022" +
+      "\023\n\005n_ctx\030\006 \001(\rR\004nCtx\022\035\n\nstop_texts\030\007 \003(\t" +
+      "R\tstopTexts\022\027\n\007n_probs\030\010 \001(\rR\006nProbs\022\030\n\007" +
+      "grammar\030\t \001(\tR\007grammar\022!\n\014cache_prompt\030\n" +
+      " \001(\010R\013cachePrompt\022+\n\004lora\030\013 \001(\0132\027.slotli" +
+      "ne.v1.LoraScalesR\004lora\032<\n\016LogitBiasEntry" +
+      "\022\020\n\003key\030\001 \001(\rR\003key\022\024\n\005value\030\002 \001(\002R\005value" +
+      ":\0028\001B\r\n\013_max_tokens\"\356\002\n\007Timings\022#\n\rpromp" +
+      "t_tokens\030\001 \001(\rR\014promptTokens\022:\n\013prompt_e" +
+      "val\030\002 \001(\0132\031.google.protobuf.DurationR\npr" +
+      "omptEval\022%\n\016decoded_tokens\030\003 \001(\rR\rdecode" +
+      "dTokens\0221\n\006decode\030\004 \001(\0132\031.google.protobu" +
+      "f.DurationR\006decode\022&\n\014draft_tokens\030\005 \001(\r" +
+      "H\000R\013draftTokens\210\001\001\022*\n\016draft_accepted\030\006 \001" +
+      "(\rH\001R\rdraftAccepted\210\001\001\0220\n\024cached_prompt_" +
+      "tokens\030\007 \001(\rR\022cachedPromptTokensB\017\n\r_dra" +
+      "ft_tokensB\021\n\017_draft_accepted\"\304\003\n\010Accepte" +
+      "d\022\035\n\nrequest_id\030\001 \001(\tR\trequestId\022\024\n\005mode" +
+      "l\030\002 \001(\tR\005model\022\037\n\013instance_id\030\003 \001(\tR\nins" +
+      "tanceId\022\027\n\007task_id\030\004 \001(\004R\006taskId\022\027\n\007slot" +
+      "_id\030\005 \001(\rR\006slotId\022#\n\rprompt_tokens\030\006 \001(\r" +
+      "R\014promptTokens\0220\n\024cached_prompt_tokens\030\007" +
+      " \001(\rR\022cachedPromptTokens\0221\n\006queued\030\010 \001(\013" +
+      "2\031.google.protobuf.DurationR\006queued\022\034\n\tt" +
+      "runcated\030\t \001(\010R\ttruncated\0226\n\027truncated_p" +
+      "rompt_tokens\030\013 \001(\rR\025truncatedPromptToken" +
+      "s\022!\n\014takes_images\030\014 \001(\010R\013takesImages\022\037\n\013" +
+      "prompt_text\030\r \001(\tR\npromptTextJ\004\010\n\020\013R\006pro" +
+      "mpt\"\221\001\n\016PromptProgress\022\024\n\005total\030\001 \001(\rR\005t" +
+      "otal\022\026\n\006cached\030\002 \001(\rR\006cached\022\034\n\tprocesse" +
+      "d\030\003 \001(\rR\tprocessed\0223\n\007elapsed\030\004 \001(\0132\031.go" +
+      "ogle.protobuf.DurationR\007elapsed\":\n\014Promp" +
+      "tTokens\022*\n\006tokens\030\001 \003(\0132\022.slotline.v1.To" +
+      "kenR\006tokens\"\247\001\n\005Piece\022\022\n\004text\030\001 \001(\tR\004tex" +
+      "t\022*\n\006tokens\030\002 \003(\0132\022.slotline.v1.TokenR\006t" +
+      "okens\022.\n\007channel\030\003 \001(\0162\024.slotline.v1.Cha" +
+      "nnelR\007channel\022.\n\007timings\030\004 \001(\0132\024.slotlin" +
+      "e.v1.TimingsR\007timings\"\221\001\n\tToolDelta\022\022\n\004c" +
+      "all\030\001 \001(\rR\004call\022\016\n\002id\030\002 \001(\tR\002id\022\022\n\004name\030" +
+      "\003 \001(\tR\004name\022\034\n\targuments\030\004 \001(\tR\targument" +
+      "s\022.\n\007timings\030\005 \001(\0132\024.slotline.v1.Timings" +
+      "R\007timings\"\202\001\n\005Delta\022\024\n\005index\030\001 \001(\rR\005inde" +
+      "x\022*\n\006pieces\030\002 \003(\0132\022.slotline.v1.PieceR\006p" +
+      "ieces\0227\n\013tool_deltas\030\003 \003(\0132\026.slotline.v1" +
+      ".ToolDeltaR\ntoolDeltas\"\264\004\n\010Finished\022\024\n\005i" +
+      "ndex\030\001 \001(\rR\005index\0221\n\006reason\030\002 \001(\0162\031.slot" +
+      "line.v1.FinishReasonR\006reason\022\035\n\tstop_tex" +
+      "t\030\003 \001(\tH\000R\010stopText\022$\n\rstop_token_id\030\004 \001" +
+      "(\rH\000R\013stopTokenId\022\"\n\014eos_token_id\030\005 \001(\rH" +
+      "\000R\neosTokenId\022(\n\005usage\030\006 \001(\0132\022.slotline." +
+      "v1.UsageR\005usage\022.\n\007timings\030\007 \001(\0132\024.slotl" +
+      "ine.v1.TimingsR\007timings\022\034\n\ttruncated\030\010 \001" +
+      "(\010R\ttruncated\022)\n\020tokens_evaluated\030\t \001(\rR" +
+      "\017tokensEvaluated\022)\n\020tokens_predicted\030\n \001" +
+      "(\rR\017tokensPredicted\022#\n\rtokens_cached\030\013 \001" +
+      "(\rR\014tokensCached\022;\n\010settings\030\014 \001(\0132\037.slo" +
+      "tline.v1.GenerationSettingsR\010settings\022\027\n" +
+      "\007slot_id\030\r \001(\rR\006slotId\022$\n\016has_line_break" +
+      "\030\016 \001(\010R\014hasLineBreakB\007\n\005match\"\241\002\n\020Genera" +
+      "teResponse\0223\n\010accepted\030\001 \001(\0132\025.slotline." +
+      "v1.AcceptedH\000R\010accepted\022*\n\005delta\030\002 \001(\0132\022" +
+      ".slotline.v1.DeltaH\000R\005delta\0223\n\010finished\030" +
+      "\003 \001(\0132\025.slotline.v1.FinishedH\000R\010finished" +
+      "\0223\n\006prompt\030\004 \001(\0132\031.slotline.v1.PromptTok" +
+      "ensH\000R\006prompt\0229\n\010progress\030\005 \001(\0132\033.slotli" +
+      "ne.v1.PromptProgressH\000R\010progressB\007\n\005even" +
+      "t*P\n\010Overflow\022\030\n\024OVERFLOW_UNSPECIFIED\020\000\022" +
+      "\023\n\017OVERFLOW_REFUSE\020\001\022\025\n\021OVERFLOW_TRUNCAT" +
+      "E\020\002*\232\001\n\014FinishReason\022\035\n\031FINISH_REASON_UN" +
+      "SPECIFIED\020\000\022\026\n\022FINISH_REASON_STOP\020\001\022\030\n\024F" +
+      "INISH_REASON_LENGTH\020\002\022\033\n\027FINISH_REASON_C" +
+      "ANCELLED\020\003\022\034\n\030FINISH_REASON_TOOL_CALLS\020\004" +
+      "*\212\001\n\017ReasoningFormat\022 \n\034REASONING_FORMAT" +
+      "_UNSPECIFIED\020\000\022\035\n\031REASONING_FORMAT_SEPAR" +
+      "ATE\020\001\022\033\n\027REASONING_FORMAT_INLINE\020\002\022\031\n\025RE" +
+      "ASONING_FORMAT_BOTH\020\003*N\n\007Channel\022\027\n\023CHAN" +
+      "NEL_UNSPECIFIED\020\000\022\023\n\017CHANNEL_CONTENT\020\001\022\025" +
+      "\n\021CHANNEL_REASONING\020\002B`\n\017dev.slotline.v1" +
+      "P\001Z=github.com/slotline/slotline/clients" +
+      "/go/slotlinev1;slotlinev1\252\002\013Slotline.V1b" +
+      "\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
         new com.google.protobuf.Descriptors.FileDescriptor[] {
           com.google.protobuf.DurationProto.getDescriptor(),
           com.google.protobuf.StructProto.getDescriptor(),
+          dev.slotline.v1.Lora.getDescriptor(),
           dev.slotline.v1.Options.getDescriptor(),
           dev.slotline.v1.Prompt.getDescriptor(),
           dev.slotline.v1.Sampling.getDescriptor(),
@@ -406,13 +412,13 @@ public final class Generation extends com.google.protobuf.GeneratedFile {
     internal_static_slotline_v1_GenerateRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_GenerateRequest_descriptor,
-        new java.lang.String[] { "RequestId", "Model", "Text", "TokenIds", "Chat", "Parts", "Infill", "Sampling", "Stop", "Output", "Constraint", "Cache", "NumSequences", "Overflow", "NKeep", "SystemPrompt", "Extra", "ParseSpecial", "SamplingDefaults", "Prompt", });
+        new java.lang.String[] { "RequestId", "Model", "Text", "TokenIds", "Chat", "Parts", "Infill", "Sampling", "Stop", "Output", "Constraint", "Cache", "NumSequences", "Overflow", "NKeep", "SystemPrompt", "Extra", "ParseSpecial", "SamplingDefaults", "Lora", "Prompt", });
     internal_static_slotline_v1_GenerationSettings_descriptor =
       getDescriptor().getMessageType(8);
     internal_static_slotline_v1_GenerationSettings_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_GenerationSettings_descriptor,
-        new java.lang.String[] { "Sampling", "PenaltyPromptTokenIds", "LogitBias", "MaxTokens", "NKeep", "NCtx", "StopTexts", "NProbs", "Grammar", "CachePrompt", });
+        new java.lang.String[] { "Sampling", "PenaltyPromptTokenIds", "LogitBias", "MaxTokens", "NKeep", "NCtx", "StopTexts", "NProbs", "Grammar", "CachePrompt", "Lora", });
     internal_static_slotline_v1_GenerationSettings_LogitBiasEntry_descriptor =
       internal_static_slotline_v1_GenerationSettings_descriptor.getNestedType(0);
     internal_static_slotline_v1_GenerationSettings_LogitBiasEntry_fieldAccessorTable = new
@@ -476,6 +482,7 @@ public final class Generation extends com.google.protobuf.GeneratedFile {
     descriptor.resolveAllFeaturesImmutable();
     com.google.protobuf.DurationProto.getDescriptor();
     com.google.protobuf.StructProto.getDescriptor();
+    dev.slotline.v1.Lora.getDescriptor();
     dev.slotline.v1.Options.getDescriptor();
     dev.slotline.v1.Prompt.getDescriptor();
     dev.slotline.v1.Sampling.getDescriptor();

@@ -429,6 +429,44 @@ private static final long serialVersionUID = 0L;
     return cachePrompt_;
   }
 
+  public static final int LORA_FIELD_NUMBER = 11;
+  private dev.slotline.v1.LoraScales lora_;
+  /**
+   * <pre>
+   * The request's own scales of LoRA adapters, one for each adapter; absent if it had those in force for everybody.
+   * </pre>
+   *
+   * <code>.slotline.v1.LoraScales lora = 11 [json_name = "lora"];</code>
+   * @return Whether the lora field is set.
+   */
+  @java.lang.Override
+  public boolean hasLora() {
+    return ((bitField0_ & 0x00000004) != 0);
+  }
+  /**
+   * <pre>
+   * The request's own scales of LoRA adapters, one for each adapter; absent if it had those in force for everybody.
+   * </pre>
+   *
+   * <code>.slotline.v1.LoraScales lora = 11 [json_name = "lora"];</code>
+   * @return The lora.
+   */
+  @java.lang.Override
+  public dev.slotline.v1.LoraScales getLora() {
+    return lora_ == null ? dev.slotline.v1.LoraScales.getDefaultInstance() : lora_;
+  }
+  /**
+   * <pre>
+   * The request's own scales of LoRA adapters, one for each adapter; absent if it had those in force for everybody.
+   * </pre>
+   *
+   * <code>.slotline.v1.LoraScales lora = 11 [json_name = "lora"];</code>
+   */
+  @java.lang.Override
+  public dev.slotline.v1.LoraScalesOrBuilder getLoraOrBuilder() {
+    return lora_ == null ? dev.slotline.v1.LoraScales.getDefaultInstance() : lora_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -480,6 +518,9 @@ private static final long serialVersionUID = 0L;
     }
     if (cachePrompt_ != false) {
       output.writeBool(10, cachePrompt_);
+    }
+    if (((bitField0_ & 0x00000004) != 0)) {
+      output.writeMessage(11, getLora());
     }
     getUnknownFields().writeTo(output);
   }
@@ -544,6 +585,10 @@ private static final long serialVersionUID = 0L;
       size += com.google.protobuf.CodedOutputStream
         .computeBoolSize(10, cachePrompt_);
     }
+    if (((bitField0_ & 0x00000004) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(11, getLora());
+    }
     return size;
   }
   @java.lang.Override
@@ -594,6 +639,11 @@ private static final long serialVersionUID = 0L;
         .equals(other.getGrammar())) return false;
     if (getCachePrompt()
         != other.getCachePrompt()) return false;
+    if (hasLora() != other.hasLora()) return false;
+    if (hasLora()) {
+      if (!getLora()
+          .equals(other.getLora())) return false;
+    }
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -636,6 +686,10 @@ private static final long serialVersionUID = 0L;
     hash = (37 * hash) + CACHE_PROMPT_FIELD_NUMBER;
     hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
         getCachePrompt());
+    if (hasLora()) {
+      hash = (37 * hash) + LORA_FIELD_NUMBER;
+      hash = (53 * hash) + getLora().hashCode();
+    }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -793,6 +847,7 @@ private static final long serialVersionUID = 0L;
       if (com.google.protobuf.GeneratedMessage
               .alwaysUseFieldBuilders) {
         internalGetSamplingFieldBuilder();
+        internalGetLoraFieldBuilder();
       }
     }
     @java.lang.Override
@@ -814,6 +869,11 @@ private static final long serialVersionUID = 0L;
       nProbs_ = 0;
       grammar_ = "";
       cachePrompt_ = false;
+      lora_ = null;
+      if (loraBuilder_ != null) {
+        loraBuilder_.dispose();
+        loraBuilder_ = null;
+      }
       return this;
     }
 
@@ -885,6 +945,12 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000200) != 0)) {
         result.cachePrompt_ = cachePrompt_;
       }
+      if (((from_bitField0_ & 0x00000400) != 0)) {
+        result.lora_ = loraBuilder_ == null
+            ? lora_
+            : loraBuilder_.build();
+        to_bitField0_ |= 0x00000004;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -946,6 +1012,9 @@ private static final long serialVersionUID = 0L;
       }
       if (other.getCachePrompt() != false) {
         setCachePrompt(other.getCachePrompt());
+      }
+      if (other.hasLora()) {
+        mergeLora(other.getLora());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -1038,6 +1107,13 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000200;
               break;
             } // case 80
+            case 90: {
+              input.readMessage(
+                  internalGetLoraFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00000400;
+              break;
+            } // case 90
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1944,6 +2020,161 @@ private static final long serialVersionUID = 0L;
       cachePrompt_ = false;
       onChanged();
       return this;
+    }
+
+    private dev.slotline.v1.LoraScales lora_;
+    private com.google.protobuf.SingleFieldBuilder<
+        dev.slotline.v1.LoraScales, dev.slotline.v1.LoraScales.Builder, dev.slotline.v1.LoraScalesOrBuilder> loraBuilder_;
+    /**
+     * <pre>
+     * The request's own scales of LoRA adapters, one for each adapter; absent if it had those in force for everybody.
+     * </pre>
+     *
+     * <code>.slotline.v1.LoraScales lora = 11 [json_name = "lora"];</code>
+     * @return Whether the lora field is set.
+     */
+    public boolean hasLora() {
+      return ((bitField0_ & 0x00000400) != 0);
+    }
+    /**
+     * <pre>
+     * The request's own scales of LoRA adapters, one for each adapter; absent if it had those in force for everybody.
+     * </pre>
+     *
+     * <code>.slotline.v1.LoraScales lora = 11 [json_name = "lora"];</code>
+     * @return The lora.
+     */
+    public dev.slotline.v1.LoraScales getLora() {
+      if (loraBuilder_ == null) {
+        return lora_ == null ? dev.slotline.v1.LoraScales.getDefaultInstance() : lora_;
+      } else {
+        return loraBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * The request's own scales of LoRA adapters, one for each adapter; absent if it had those in force for everybody.
+     * </pre>
+     *
+     * <code>.slotline.v1.LoraScales lora = 11 [json_name = "lora"];</code>
+     */
+    public Builder setLora(dev.slotline.v1.LoraScales value) {
+      if (loraBuilder_ == null) {
+        java.util.Objects.requireNonNull(value);
+        lora_ = value;
+      } else {
+        loraBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00000400;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The request's own scales of LoRA adapters, one for each adapter; absent if it had those in force for everybody.
+     * </pre>
+     *
+     * <code>.slotline.v1.LoraScales lora = 11 [json_name = "lora"];</code>
+     */
+    public Builder setLora(
+        dev.slotline.v1.LoraScales.Builder builderForValue) {
+      if (loraBuilder_ == null) {
+        lora_ = builderForValue.build();
+      } else {
+        loraBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00000400;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The request's own scales of LoRA adapters, one for each adapter; absent if it had those in force for everybody.
+     * </pre>
+     *
+     * <code>.slotline.v1.LoraScales lora = 11 [json_name = "lora"];</code>
+     */
+    public Builder mergeLora(dev.slotline.v1.LoraScales value) {
+      if (loraBuilder_ == null) {
+        if (((bitField0_ & 0x00000400) != 0) &&
+          lora_ != null &&
+          lora_ != dev.slotline.v1.LoraScales.getDefaultInstance()) {
+          getLoraBuilder().mergeFrom(value);
+        } else {
+          lora_ = value;
+        }
+      } else {
+        loraBuilder_.mergeFrom(value);
+      }
+      if (lora_ != null) {
+        bitField0_ |= 0x00000400;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The request's own scales of LoRA adapters, one for each adapter; absent if it had those in force for everybody.
+     * </pre>
+     *
+     * <code>.slotline.v1.LoraScales lora = 11 [json_name = "lora"];</code>
+     */
+    public Builder clearLora() {
+      bitField0_ = (bitField0_ & ~0x00000400);
+      lora_ = null;
+      if (loraBuilder_ != null) {
+        loraBuilder_.dispose();
+        loraBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The request's own scales of LoRA adapters, one for each adapter; absent if it had those in force for everybody.
+     * </pre>
+     *
+     * <code>.slotline.v1.LoraScales lora = 11 [json_name = "lora"];</code>
+     */
+    public dev.slotline.v1.LoraScales.Builder getLoraBuilder() {
+      bitField0_ |= 0x00000400;
+      onChanged();
+      return internalGetLoraFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * The request's own scales of LoRA adapters, one for each adapter; absent if it had those in force for everybody.
+     * </pre>
+     *
+     * <code>.slotline.v1.LoraScales lora = 11 [json_name = "lora"];</code>
+     */
+    public dev.slotline.v1.LoraScalesOrBuilder getLoraOrBuilder() {
+      if (loraBuilder_ != null) {
+        return loraBuilder_.getMessageOrBuilder();
+      } else {
+        return lora_ == null ?
+            dev.slotline.v1.LoraScales.getDefaultInstance() : lora_;
+      }
+    }
+    /**
+     * <pre>
+     * The request's own scales of LoRA adapters, one for each adapter; absent if it had those in force for everybody.
+     * </pre>
+     *
+     * <code>.slotline.v1.LoraScales lora = 11 [json_name = "lora"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        dev.slotline.v1.LoraScales, dev.slotline.v1.LoraScales.Builder, dev.slotline.v1.LoraScalesOrBuilder> 
+        internalGetLoraFieldBuilder() {
+      if (loraBuilder_ == null) {
+        loraBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            dev.slotline.v1.LoraScales, dev.slotline.v1.LoraScales.Builder, dev.slotline.v1.LoraScalesOrBuilder>(
+                getLora(),
+                getParentForChildren(),
+                isClean());
+        lora_ = null;
+      }
+      return loraBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:slotline.v1.GenerationSettings)

@@ -237,4 +237,31 @@ public interface GenerationSettingsOrBuilder extends
    * @return The cachePrompt.
    */
   boolean getCachePrompt();
+
+  /**
+   * <pre>
+   * The request's own scales of LoRA adapters, one for each adapter; absent if it had those in force for everybody.
+   * </pre>
+   *
+   * <code>.slotline.v1.LoraScales lora = 11 [json_name = "lora"];</code>
+   * @return Whether the lora field is set.
+   */
+  boolean hasLora();
+  /**
+   * <pre>
+   * The request's own scales of LoRA adapters, one for each adapter; absent if it had those in force for everybody.
+   * </pre>
+   *
+   * <code>.slotline.v1.LoraScales lora = 11 [json_name = "lora"];</code>
+   * @return The lora.
+   */
+  dev.slotline.v1.LoraScales getLora();
+  /**
+   * <pre>
+   * The request's own scales of LoRA adapters, one for each adapter; absent if it had those in force for everybody.
+   * </pre>
+   *
+   * <code>.slotline.v1.LoraScales lora = 11 [json_name = "lora"];</code>
+   */
+  dev.slotline.v1.LoraScalesOrBuilder getLoraOrBuilder();
 }

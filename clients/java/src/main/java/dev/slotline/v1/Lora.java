@@ -37,6 +37,11 @@ public final class Lora extends com.google.protobuf.GeneratedFile {
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_slotline_v1_LoraScale_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_slotline_v1_LoraScales_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_slotline_v1_LoraScales_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_slotline_v1_ListLoraAdaptersRequest_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -70,15 +75,17 @@ public final class Lora extends com.google.protobuf.GeneratedFile {
       "\001(\tR\004path\022\024\n\005scale\030\003 \001(\002R\005scale\022\033\n\ttask_" +
       "name\030\004 \001(\tR\010taskName\022#\n\rprompt_prefix\030\005 " +
       "\001(\tR\014promptPrefix\"1\n\tLoraScale\022\016\n\002id\030\001 \001" +
-      "(\rR\002id\022\024\n\005scale\030\002 \001(\002R\005scale\"\031\n\027ListLora" +
-      "AdaptersRequest\"P\n\030ListLoraAdaptersRespo" +
-      "nse\0224\n\010adapters\030\001 \003(\0132\030.slotline.v1.Lora" +
-      "AdapterR\010adapters\"F\n\024SetLoraScalesReques" +
-      "t\022.\n\006scales\030\001 \003(\0132\026.slotline.v1.LoraScal" +
-      "eR\006scales\"\027\n\025SetLoraScalesResponseB`\n\017de" +
-      "v.slotline.v1P\001Z=github.com/slotline/slo" +
-      "tline/clients/go/slotlinev1;slotlinev1\252\002" +
-      "\013Slotline.V1b\006proto3"
+      "(\rR\002id\022\024\n\005scale\030\002 \001(\002R\005scale\"<\n\nLoraScal" +
+      "es\022.\n\006scales\030\001 \003(\0132\026.slotline.v1.LoraSca" +
+      "leR\006scales\"\031\n\027ListLoraAdaptersRequest\"P\n" +
+      "\030ListLoraAdaptersResponse\0224\n\010adapters\030\001 " +
+      "\003(\0132\030.slotline.v1.LoraAdapterR\010adapters\"" +
+      "F\n\024SetLoraScalesRequest\022.\n\006scales\030\001 \003(\0132" +
+      "\026.slotline.v1.LoraScaleR\006scales\"\027\n\025SetLo" +
+      "raScalesResponseB`\n\017dev.slotline.v1P\001Z=g" +
+      "ithub.com/slotline/slotline/clients/go/s" +
+      "lotlinev1;slotlinev1\252\002\013Slotline.V1b\006prot" +
+      "o3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -96,26 +103,32 @@ public final class Lora extends com.google.protobuf.GeneratedFile {
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_LoraScale_descriptor,
         new java.lang.String[] { "Id", "Scale", });
-    internal_static_slotline_v1_ListLoraAdaptersRequest_descriptor =
+    internal_static_slotline_v1_LoraScales_descriptor =
       getDescriptor().getMessageType(2);
+    internal_static_slotline_v1_LoraScales_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_slotline_v1_LoraScales_descriptor,
+        new java.lang.String[] { "Scales", });
+    internal_static_slotline_v1_ListLoraAdaptersRequest_descriptor =
+      getDescriptor().getMessageType(3);
     internal_static_slotline_v1_ListLoraAdaptersRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_ListLoraAdaptersRequest_descriptor,
         new java.lang.String[] { });
     internal_static_slotline_v1_ListLoraAdaptersResponse_descriptor =
-      getDescriptor().getMessageType(3);
+      getDescriptor().getMessageType(4);
     internal_static_slotline_v1_ListLoraAdaptersResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_ListLoraAdaptersResponse_descriptor,
         new java.lang.String[] { "Adapters", });
     internal_static_slotline_v1_SetLoraScalesRequest_descriptor =
-      getDescriptor().getMessageType(4);
+      getDescriptor().getMessageType(5);
     internal_static_slotline_v1_SetLoraScalesRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_SetLoraScalesRequest_descriptor,
         new java.lang.String[] { "Scales", });
     internal_static_slotline_v1_SetLoraScalesResponse_descriptor =
-      getDescriptor().getMessageType(5);
+      getDescriptor().getMessageType(6);
     internal_static_slotline_v1_SetLoraScalesResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_slotline_v1_SetLoraScalesResponse_descriptor,

@@ -121,7 +121,7 @@ private static final long serialVersionUID = 0L;
   private float scale_ = 0F;
   /**
    * <pre>
-   * Factor of its change that is in force for everybody; 0 leaves it out.
+   * Factor of its change that is in force for everybody, unless a request has scales of its own; 0 leaves it out.
    * </pre>
    *
    * <code>float scale = 3 [json_name = "scale"];</code>
@@ -761,7 +761,7 @@ private static final long serialVersionUID = 0L;
     private float scale_ ;
     /**
      * <pre>
-     * Factor of its change that is in force for everybody; 0 leaves it out.
+     * Factor of its change that is in force for everybody, unless a request has scales of its own; 0 leaves it out.
      * </pre>
      *
      * <code>float scale = 3 [json_name = "scale"];</code>
@@ -773,7 +773,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Factor of its change that is in force for everybody; 0 leaves it out.
+     * Factor of its change that is in force for everybody, unless a request has scales of its own; 0 leaves it out.
      * </pre>
      *
      * <code>float scale = 3 [json_name = "scale"];</code>
@@ -789,7 +789,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Factor of its change that is in force for everybody; 0 leaves it out.
+     * Factor of its change that is in force for everybody, unless a request has scales of its own; 0 leaves it out.
      * </pre>
      *
      * <code>float scale = 3 [json_name = "scale"];</code>

@@ -42,7 +42,7 @@ public interface LoraAdapterOrBuilder extends
 
   /**
    * <pre>
-   * Factor of its change that is in force for everybody; 0 leaves it out.
+   * Factor of its change that is in force for everybody, unless a request has scales of its own; 0 leaves it out.
    * </pre>
    *
    * <code>float scale = 3 [json_name = "scale"];</code>

@@ -7,7 +7,8 @@ package dev.slotline.v1;
 
 /**
  * <pre>
- * SetLoraScalesRequest changes the scales for all requests that follow: generations, embeddings and scores.
+ * SetLoraScalesRequest changes the scales for all requests that follow: embeddings, scores, and generations that have
+ * none of their own (GenerateRequest.lora).
  *
  * Only possible while all slots are idle and nothing waits; otherwise the answer is UNAVAILABLE with the reason
  * SLOTS_BUSY. What was evaluated with other scales is forgotten.
@@ -287,7 +288,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * SetLoraScalesRequest changes the scales for all requests that follow: generations, embeddings and scores.
+   * SetLoraScalesRequest changes the scales for all requests that follow: embeddings, scores, and generations that have
+   * none of their own (GenerateRequest.lora).
    *
    * Only possible while all slots are idle and nothing waits; otherwise the answer is UNAVAILABLE with the reason
    * SLOTS_BUSY. What was evaluated with other scales is forgotten.
