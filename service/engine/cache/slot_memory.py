@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from service.engine.cache.contents import SlotContents
 from service.engine.cache.context_shift import plan_shift
 from service.engine.cache.dump import LedgerDump
+from service.engine.cache.idle_cells import IdleCells
 from service.engine.cache.ledger import SlotLedger
 from service.engine.cache.prefix_index import common_length
 from service.engine.cache.salts import has_own_adapters
@@ -32,8 +33,6 @@ MIN_GAIN = 32
 COPIED_PER_EVALUATED = 100
 #: Tokens that are copied beside the evaluation of one, to free cells for it: that takes 3 % of the time.
 MOVED_PER_EVALUATED = 32
-#: A step walks over cells in blocks of so many.
-CELLS_PER_BLOCK = 256
 #: Speed of a copy, measured: 16 MB in 2 ms. It decides which copies would be felt by running requests.
 COPIED_BYTES_PER_MS = 8_000_000
 
@@ -54,7 +53,7 @@ class SlotMemory(SlotLedger):
 
     def __init__(self, info: ModelInfo, memory: Memory, slots: Sequence[Slot], config: EngineConfig) -> None:
         super().__init__(info, memory, slots)
-        self._idle_cells = config.idle_cells
+        self._idle_cells = IdleCells(slots, config.idle_cells)
         self._felt_bytes = config.prefill_budget_ms * COPIED_BYTES_PER_MS
         self.adapter_scales = info.adapter_scales
         self.saved = SavedPrompts(config.cache_ram_bytes)
@@ -330,7 +329,7 @@ class SlotMemory(SlotLedger):
         anyone decodes, one moves per call, and none whose copy takes longer than a prompt may take from a step.
         Otherwise as many move as take a small part of the time of the prompts, but one at least.
         """
-        if not self._is_slowed_by_idle():
+        if not self._idle_cells.are_too_many(self):
             return
         is_busy = any(slot.is_decoding for slot in self._slots)
         n_allowed = 0 if is_busy else MOVED_PER_EVALUATED * sum(slot.prompt_remaining for slot in self._slots)
@@ -341,7 +340,7 @@ class SlotMemory(SlotLedger):
                 continue
             self._move_out(slot)
             n_allowed -= n_cells
-            if n_allowed <= 0 or not self._is_slowed_by_idle():
+            if n_allowed <= 0 or not self._idle_cells.are_too_many(self):
                 return
 
     def _move_out(self, slot: Slot) -> None:
@@ -356,29 +355,6 @@ class SlotMemory(SlotLedger):
             self.drop(slot)
             slot.moved = []
         self.saved.clear()
-
-    def _is_slowed_by_idle(self) -> bool:
-        """Whether idle slots hold more cells for themselves than they may beside running ones."""
-        n_idle = n_running = n_shared = n_coming = 0
-        for slot in self._slots:
-            if slot.is_idle:
-                n_idle += len(slot.items)
-            else:
-                n_running += len(slot.items) - slot.n_shared
-                n_shared = max(n_shared, slot.n_shared)
-                n_coming += slot.prompt_remaining
-        n_others = n_running + n_shared + n_coming
-        if n_idle == 0 or all(slot.is_idle for slot in self._slots) or not self._is_too_much(n_idle, n_others):
-            return False
-        # Idle slots may share what they hold, also with running ones.
-        n_idle = min(n_idle, self.cells_used - n_running - n_shared)
-        return self._is_too_much(n_idle, n_others)
-
-    def _is_too_much(self, n_idle: int, n_others: int) -> bool:
-        """Whether so many cells of idle slots would be too many beside others."""
-        if self._idle_cells is not None:
-            return n_idle > self._idle_cells
-        return _blocks(n_others + n_idle) > _blocks(n_others)
 
     def _unshare(self, slot: Slot) -> bool:
         """Copy what a slot shares to cells of its own; False, with nothing changed, if there are too few."""
@@ -395,11 +371,6 @@ class SlotMemory(SlotLedger):
 
     def _idle(self) -> list[Slot]:
         return sorted((slot for slot in self._slots if slot.is_idle and slot.items), key=lambda slot: slot.last_used_s)
-
-
-def _blocks(n_cells: int) -> int:
-    """Blocks that so many cells take."""
-    return -(-n_cells // CELLS_PER_BLOCK)
 
 
 def _widen(items: Sequence[PromptItem], start: int, end: int) -> tuple[int, int]:
