@@ -9,6 +9,7 @@ from rest_adapter.json.encoding import encode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import date
 
     from slotline.v1.generation_pb2 import GenerateRequest
     from slotline.v1.prompt_pb2 import ChatMessage, ChatPrompt
@@ -35,6 +36,18 @@ def read_template_variables(chat: ChatPrompt, body: Mapping[str, object]) -> Non
     """
     if (value := body.get("chat_template_kwargs")) is not None:
         chat.template_kwargs_json = encode(read_object("chat_template_kwargs", value)).decode()
+
+
+def set_usual_variables(chat: ChatPrompt, body: Mapping[str, object], today: date) -> None:
+    """Set what llama.cpp's server of today gives every template, unless the body sets it: the date, and leave to think.
+
+    Behind all that the body says of the conversation.
+    """
+    usual: dict[str, object] = {"date_string": f"{today:%d %b %Y}", "datetime": f"{today:%b %d %Y}"}
+    if not chat.reasoning.HasField("enabled"):
+        usual["enable_thinking"] = True
+    given = body.get("chat_template_kwargs")
+    chat.template_kwargs_json = encode(usual | (given if isinstance(given, dict) else {})).decode()
 
 
 def penalize_answer_only(request: GenerateRequest) -> None:

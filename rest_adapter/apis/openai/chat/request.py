@@ -12,6 +12,7 @@ from rest_adapter.apis.common.chat_prompt import (
     end_at_marker,
     penalize_answer_only,
     read_template_variables,
+    set_usual_variables,
     text_of,
 )
 from rest_adapter.apis.common.constraints import path_of_constraint, read_constraints
@@ -43,6 +44,7 @@ from slotline.v1.generation_pb2 import GenerateRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import date
 
     from rest_adapter.apis.common.pictures import Pictures
     from slotline.v1.prompt_pb2 import ChatPrompt
@@ -101,6 +103,7 @@ def read_chat(
     thinks: bool | None = None,
     shape: ApiShape = ApiShape.OF_2024,
     is_server_verbose: bool = False,
+    today: date | None = None,
 ) -> ChatCall:
     """Read a body. Every option of /completion works here, too, except ``system_prompt``.
 
@@ -111,6 +114,7 @@ def read_chat(
         thinks: whether the model thinks if the body says nothing about it; see ``read_reasoning``.
         shape: whose defaults and ways to write options count.
         is_server_verbose: the server was started with ``--verbose``.
+        today: the date that templates are told in the shape of today; None for none.
 
     Raises:
         InvalidRequest: a field has a value that is not allowed, or asks for what is not supported.
@@ -139,6 +143,8 @@ def read_chat(
     read_template_variables(request.chat, body)
     calls_tools = read_tools(request.chat, body)
     reasoning = read_reasoning(request, body, calls_tools=calls_tools, default=reasoning_format, thinks=thinks)
+    if shape is ApiShape.NOW and today is not None:
+        set_usual_variables(request.chat, body, today)
     if "penalty_prompt" not in body:
         penalize_answer_only(request)
     is_stream = read_flag(body, "stream")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -76,6 +77,7 @@ def _read(context: AppContext) -> ChatCall:
         thinks=config.reasoning,
         shape=context.shape,
         is_server_verbose=config.verbose,
+        today=date.today(),
     )
     call = read_body(context, read, takes_pictures=True)
     fetch_pictures(context, call.pictures)

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 from rest_adapter.api_shape import ApiShape
 from rest_adapter.apis.common.api_defaults import apply_shape, set_api_defaults, usual_value
 from rest_adapter.apis.common.candidates import bound_candidates
-from rest_adapter.apis.common.chat_prompt import end_at_marker, penalize_answer_only, read_template_variables
+from rest_adapter.apis.common.chat_prompt import (
+    end_at_marker,
+    penalize_answer_only,
+    read_template_variables,
+    set_usual_variables,
+)
 from rest_adapter.apis.common.constraints import read_constraints
 from rest_adapter.apis.common.extras import Extras, read_extras
 from rest_adapter.apis.common.model_name import name_in_answers
@@ -26,6 +31,7 @@ from slotline.v1.generation_pb2 import OVERFLOW_REFUSE, OVERFLOW_TRUNCATE, Gener
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import date
 
 _LOGPROBS = "message.output_text.logprobs"
 _FORMAT = "text.format"
@@ -79,6 +85,7 @@ def read_response(
     truncates: bool = False,
     thinks: bool | None = None,
     shape: ApiShape = ApiShape.OF_2024,
+    today: date | None = None,
 ) -> ResponseCall:
     """Read a body. Options of /completion work here, too, but for those of ``NOT_HERE`` and ``RESPONSES``.
 
@@ -87,6 +94,7 @@ def read_response(
         truncates: shorten a conversation that does not fit, unless the body says otherwise.
         thinks: whether the model thinks if the body says nothing about it; see ``read_reasoning``.
         shape: whose defaults and ways to write options count.
+        today: the date that templates are told in the shape of today; None for none.
 
     Raises:
         InvalidRequest: a field has a value that is not allowed, or asks for what is not supported.
@@ -111,6 +119,8 @@ def read_response(
     read_template_variables(request.chat, fields)
     tools = read_response_tools(request.chat, body.tools, body.tool_choice, body.parallel_tool_calls)
     reasoning = _read_reasoning(request, fields, body.reasoning, thinks)
+    if shape is ApiShape.NOW and today is not None:
+        set_usual_variables(request.chat, fields, today)
     if "penalty_prompt" not in fields:
         penalize_answer_only(request)
     return ResponseCall(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -48,7 +49,13 @@ def count_input_tokens(context: AppContext) -> Answer:
 
 def _read(context: AppContext) -> ResponseCall:
     config = context.config
-    read = partial(read_response, truncates=config.openai_truncates, thinks=config.reasoning, shape=context.shape)
+    read = partial(
+        read_response,
+        truncates=config.openai_truncates,
+        thinks=config.reasoning,
+        shape=context.shape,
+        today=date.today(),
+    )
     call = read_body(context, read, takes_pictures=True)
     fetch_pictures(context, call.turns.pictures)
     return call

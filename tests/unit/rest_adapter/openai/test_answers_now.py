@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +14,7 @@ from rest_adapter.apis.openai.chat.reply import ChatReply
 from rest_adapter.apis.openai.chat.request import read_chat
 from rest_adapter.apis.openai.completions.reply import TextCompletionReply
 from rest_adapter.apis.openai.completions.request import read_text_completion
+from rest_adapter.apis.openai.responses.request import read_response
 from rest_adapter.errors import InvalidRequest
 from slotline.v1.tokens_pb2 import Token, TokenLogprob
 from tests.unit.rest_adapter.described import described
@@ -183,3 +186,42 @@ def test_the_body_says_whether_an_answer_is_verbose_and_today_the_server_too(
 def test_verbose_is_true_or_false(ask: Any) -> None:
     with pytest.raises(InvalidRequest, match="verbose"):
         ask(verbose="yes")
+
+
+DAY = date(2026, 2, 3)
+DATES = {"date_string": "03 Feb 2026", "datetime": "Feb 03 2026"}
+
+
+@pytest.mark.parametrize(
+    ("body", "variables"),
+    [
+        ({}, {**DATES, "enable_thinking": True}),
+        ({"chat_template_kwargs": None}, {**DATES, "enable_thinking": True}),
+        (
+            {"chat_template_kwargs": {"datetime": "now", "x": 1}},
+            {**DATES, "datetime": "now", "x": 1, "enable_thinking": True},
+        ),
+        ({"chat_template_kwargs": {"enable_thinking": False}}, {**DATES, "enable_thinking": False}),
+        ({"enable_thinking": False}, DATES),
+        ({"reasoning_effort": "none"}, DATES),
+    ],
+)
+def test_templates_are_told_the_date_and_that_models_may_think(body: Any, variables: dict[str, object]) -> None:
+    body = dict(body)
+    chat = read_chat({"messages": [USER], **body}, shape=NOW, today=DAY).request.chat
+    assert json.loads(chat.template_kwargs_json) == variables
+    if effort := body.pop("reasoning_effort", None):
+        body["reasoning"] = {"effort": effort}
+    response = read_response({"input": "Hi", **body}, shape=NOW, today=DAY).request.chat
+    assert json.loads(response.template_kwargs_json) == variables
+
+
+def test_what_the_server_says_about_thinking_goes_before_that() -> None:
+    chat = read_chat({"messages": [USER]}, shape=NOW, today=DAY, thinks=False).request.chat
+    assert (json.loads(chat.template_kwargs_json), chat.reasoning.enabled) == (DATES, False)
+
+
+@pytest.mark.parametrize("read", [read_chat, read_response])
+def test_in_2024_templates_are_told_nothing(read: Any) -> None:
+    body = {"messages": [USER]} if read is read_chat else {"input": "Hi"}
+    assert not read(body, today=DAY).request.chat.HasField("template_kwargs_json")
