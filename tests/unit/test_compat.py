@@ -30,6 +30,14 @@ def test_every_remark_is_about_a_test_and_every_failure_has_one() -> None:
     assert [test for test in passes_only_theirs(record, remarks) if remarks.why_different(test) is None] == []
 
 
+def test_every_test_that_applies_has_an_outcome_and_every_failure_a_reason() -> None:
+    record, remarks = read_record(), read_remarks()
+    applicable = [test for test in record[THEIRS] if remarks.why_not_ours(test) is None]
+    assert [test for test in applicable if test not in record[OURS]] == []
+    failed = [test for test, outcome in record[OURS].items() if outcome.outcome == "failed"]
+    assert [test for test in failed if remarks.why_different(test) is None] == []
+
+
 def test_the_source_package_is_the_one_of_the_lock_with_its_hash() -> None:
     requirement = locked_requirement(LOCK.read_text())
     assert requirement.startswith("llama-cpp-python==")
