@@ -87,15 +87,18 @@ async def test_an_agent_ends_with_a_typed_result(client: openai.AsyncOpenAI, see
 
 async def test_one_agent_hands_over_to_another(client: openai.AsyncOpenAI) -> None:
     model = agents.OpenAIResponsesModel("any", client)
-    settings = agents.ModelSettings(temperature=0.2, extra_body={"seed": 1})
-    poet = agents.Agent(name="poet", instructions="You write poems.", model=model, model_settings=settings)
+    settings = agents.ModelSettings(temperature=0)
+    # Short answers: to the SDK, one that is cut is an error.
+    expert = agents.Agent(
+        name="expert", instructions="You answer in one sentence.", model=model, model_settings=settings
+    )
     desk = agents.Agent(
         name="desk",
         instructions="You hand everything over.",
         model=model,
-        handoffs=[poet],
+        handoffs=[expert],
         model_settings=settings.resolve(agents.ModelSettings(tool_choice="required", parallel_tool_calls=False)),
     )
-    result = await agents.Runner.run(desk, "A poem about rain, please.", run_config=UNTRACED)
-    assert result.last_agent.name == "poet"
+    result = await agents.Runner.run(desk, "What is the capital of Germany?", run_config=UNTRACED)
+    assert result.last_agent.name == "expert"
     assert isinstance(result.final_output, str)

@@ -105,9 +105,10 @@ class ResponsesReply:
     def _take(self, delta: Delta) -> Iterator[JsonObject]:
         for piece in delta.pieces:
             events = self._think(piece.text) if piece.channel == CHANNEL_REASONING else self._say(piece)
-            yield from (with_times(event, piece) for event in events)
+            yield from _each_with_times(events, piece) if piece.HasField("timings") else events
         for part in delta.tool_deltas:
-            yield from (with_times(event, part) for event in self._call_tool(part))
+            events = self._call_tool(part)
+            yield from _each_with_times(events, part) if part.HasField("timings") else events
 
     def _think(self, text: str) -> Iterator[JsonObject]:
         if not text or not self._call.reasoning.is_shown:
@@ -196,3 +197,7 @@ class ResponsesReply:
             "output_tokens_details": details,
             "total_tokens": usage["total_tokens"],
         }
+
+
+def _each_with_times(events: Iterator[JsonObject], told: Piece | ToolDelta) -> Iterator[JsonObject]:
+    return (with_times(event, told) for event in events)
