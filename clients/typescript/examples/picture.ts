@@ -13,7 +13,8 @@ const [model] = await client.models();
 if (model!.images === undefined) {
   console.log(`${model!.name} takes no pictures`);
 } else {
-  const answer = await client.chat([{ role: "user", content: [await image(file), question] }], { maxTokens: 64 });
+  const messages = [{ role: "user", content: [await image(file), question] }];
+  const answer = await client.chat(messages, { maxTokens: 64, temperature: 0 });
   console.log(answer.text);
   console.log(`${answer.usage.imageTokens} tokens of ${answer.usage.promptTokens} are the picture`);
 }

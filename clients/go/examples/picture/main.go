@@ -28,7 +28,10 @@ func main() {
 		example.Check(fmt.Errorf("%s takes no pictures", model.GetName()))
 	}
 	turn := slotline.Turn("user", slotline.ImagePart(file), slotline.TextPart(os.Args[2]))
-	options := &slotlinev1.GenerateRequest{Stop: &slotlinev1.StopParams{MaxTokens: proto.Uint32(64)}}
+	options := &slotlinev1.GenerateRequest{
+		Sampling: &slotlinev1.SamplingParams{Temperature: proto.Float32(0)},
+		Stop:     &slotlinev1.StopParams{MaxTokens: proto.Uint32(64)},
+	}
 	answer, err := client.Chat(context.Background(), []*slotlinev1.ChatMessage{turn}, options)
 	example.Check(err)
 	fmt.Println(answer.Text)
