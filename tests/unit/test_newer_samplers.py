@@ -11,6 +11,7 @@ from rest_adapter.apis.common.settings import generation_settings
 from rest_adapter.errors import InvalidRequest
 from service.api.convert.quick import is_quick_generation
 from service.api.convert.sampling import sampling_params, sampling_settings
+from service.config import SamplingDefaults
 from service.errors import InvalidArgument
 from service.sampling.settings import DEFAULT_BREAKERS, SamplingSettings
 from slotline.v1 import generation_pb2
@@ -79,8 +80,9 @@ def test_breakers_are_those_of_the_request() -> None:
 
 
 def test_a_request_whose_breakers_are_looked_for_is_not_quick() -> None:
-    assert is_quick_generation(request())
-    assert not is_quick_generation(request(dry_multiplier=0.5))
+    assert is_quick_generation(request(), SamplingDefaults())
+    assert not is_quick_generation(request(dry_multiplier=0.5), SamplingDefaults())
+    assert not is_quick_generation(request(), SamplingDefaults({"dry_multiplier": 0.5}))
 
 
 @pytest.mark.parametrize(

@@ -9,20 +9,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from service.config import SamplingDefaults
     from slotline.v1 import embedding_pb2, generation_pb2, tokenization_pb2
 
 #: Requests of up to this many bytes with one text, or with token ids, take less than a millisecond in their worst form.
 QUICK_BYTES = 1024
 
 
-def is_quick_generation(request: generation_pb2.GenerateRequest) -> bool:
-    """Whether ``generation_request`` is quick."""
+def is_quick_generation(request: generation_pb2.GenerateRequest, defaults: SamplingDefaults) -> bool:
+    """Whether ``generation_request`` is quick, on a server with such defaults."""
     return (
         request.WhichOneof("prompt") in ("text", "token_ids")
         and request.ByteSize() <= QUICK_BYTES
         and not request.sampling.logit_bias
         and not request.sampling.dry_multiplier
         and not request.sampling_defaults.dry_multiplier
+        and not defaults.options.get("dry_multiplier")
         and not request.HasField("constraint")
         and not request.HasField("system_prompt")
     )

@@ -82,7 +82,7 @@ class InferenceServicer(inference_service_pb2_grpc.InferenceServiceServicer):
                     ),
                     is_chat=request.HasField("chat"),
                     is_constrained=is_constrained(request),
-                    is_quick=is_quick_generation(request) and not model.sampling.options.get("dry_multiplier"),
+                    is_quick=is_quick_generation(request, model.sampling),
                     picture_bytes=n_bytes,
                 )
                 # From here on, nobody holds the bytes of pictures.

@@ -13,6 +13,7 @@ from service.api.convert.quick import (
     is_quick_generation,
     is_quick_tokenization,
 )
+from service.config import SamplingDefaults
 from slotline.v1 import embedding_pb2, generation_pb2, prompt_pb2, sampling_pb2, tokenization_pb2, tokens_pb2
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ LONG = "a" * QUICK_BYTES
     ],
 )
 def test_generations_from_one_short_text_or_few_ids_are_quick(fields: dict[str, Any], is_quick: bool) -> None:
-    assert is_quick_generation(generation_pb2.GenerateRequest(**fields)) is is_quick
+    assert is_quick_generation(generation_pb2.GenerateRequest(**fields), SamplingDefaults()) is is_quick
 
 
 @pytest.mark.parametrize(
