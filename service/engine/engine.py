@@ -114,10 +114,11 @@ class Engine:
             match request:
                 case GenerationRequest():
                     self._check_media(request)
+                    task = self._task(task_id, request, sink, arrived_s)
                     if request.system_prompt is not None:
                         self._check_idle()
                         self._system.change(request.system_prompt)
-                    self._parts.waiting.add(self._task(task_id, request, sink, arrived_s))
+                    self._parts.waiting.add(task)
                 case EmbeddingRequest():
                     self._check_inputs(request)
                     self._parts.embedding.submit(task_id, request, sink)

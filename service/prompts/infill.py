@@ -82,9 +82,9 @@ def _repository_end(repository: Repository, marks: FimTokens, vocabulary: Vocabu
     """The last tokens of a repository, at most ``n_kept``."""
     kept: list[list[int]] = []
     n_missing = n_kept
-    for tokens in _repository_from_its_end(repository, marks, vocabulary):
-        if n_missing == 0:
-            break
+    pieces = _repository_from_its_end(repository, marks, vocabulary)
+    # Asked for only if it is needed: the next piece may be a long file.
+    while n_missing and (tokens := next(pieces, None)) is not None:
         kept.append(tokens[-n_missing:])
         n_missing -= len(kept[-1])
     return [token for tokens in reversed(kept) for token in tokens]

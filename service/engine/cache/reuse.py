@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from service.engine.cache.salts import has_own_adapters
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from service.config import EngineConfig
     from service.engine.cache.slot_memory import SlotMemory
     from service.engine.cache.slots import Slot
-    from service.engine.cache.system_prompt import SystemPromptHolder
     from service.engine.request.items import PromptItem
     from service.engine.request.requests import GenerationRequest
     from service.engine.request.task import Task
@@ -31,18 +28,14 @@ class PromptReuse:
     Args:
         config: slots and limits.
         slots: the slots.
-        memory: what they hold.
-        system: the system prompt.
+        memory: what they hold, and the system prompt's slot.
     """
 
-    def __init__(
-        self, config: EngineConfig, slots: Sequence[Slot], memory: SlotMemory, system: SystemPromptHolder
-    ) -> None:
+    def __init__(self, config: EngineConfig, slots: Sequence[Slot], memory: SlotMemory) -> None:
         # Positions of grouped tokens are not those of their places, and sharing would freeze them.
         self.is_possible = config.group_n == 1
         self._slots = slots
         self._memory = memory
-        self._system = system
 
     def choose_slot(self, request: GenerationRequest, prompt: Sequence[PromptItem]) -> Slot:
         """The requested slot if it is idle, else the one with the best cache, else the one whose cache is worth least.
@@ -97,8 +90,9 @@ class PromptReuse:
         """How many items of a prompt are cached, so that a sequence that started now need not evaluate them."""
         whole = not self._memory.is_divisible
         _, in_slots = self._memory.longest(request.cache_salt, prompt, whole=whole)
-        if not has_own_adapters(request.cache_salt):
-            in_slots = max(in_slots, self._system.slot.common_prefix(prompt))
+        pinned = self._memory.pinned_for(request.cache_salt)
+        if pinned is not None:
+            in_slots = max(in_slots, pinned.common_prefix(prompt))
         _, in_memory = self._memory.longest_saved(request.cache_salt, prompt, in_slots, whole=whole)
         return max(in_slots, in_memory)
 
@@ -114,8 +108,9 @@ class PromptReuse:
         sources = [slot] if self._may_use(slot, task) else []
         if self.is_possible:
             sources += [other for other in self._slots if other.task_id == task.id and other is not slot]
-        if task.own_scales is None:
-            sources.append(self._system.slot)
+        pinned = self._memory.pinned_for(task.request.cache_salt)
+        if pinned is not None:
+            sources.append(pinned)
         lengths = {other: other.common_prefix(prompt) for other in sources}
         if whole:
             lengths = {other: length for other, length in lengths.items() if length == len(other.items)}

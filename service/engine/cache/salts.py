@@ -25,6 +25,11 @@ def has_own_adapters(salt: str) -> bool:
     return salt[:1] == _MARK
 
 
+def scales_in(salt: str) -> tuple[float, ...] | None:
+    """The scales that a salt says; None for those in force for everybody."""
+    return tuple(map(float, salt.split(_MARK, 2)[1].split(","))) if has_own_adapters(salt) else None
+
+
 def salt_without_adapters(salt: str) -> str:
     """The salt that a request came with."""
     return salt.split(_MARK, 2)[2] if has_own_adapters(salt) else salt

@@ -63,6 +63,10 @@ class SlotMemory(SlotLedger):
         """Cells that are free, or would be without the caches of idle slots; there may be some more."""
         return self._memory.cells_free + sum(len(slot.items) - slot.n_shared for slot in self._slots if slot.is_idle)
 
+    def pinned_for(self, salt: str) -> Slot | None:
+        """The pinned slot, if what it holds may begin what has this salt; None for that with scales of its own."""
+        return None if has_own_adapters(salt) else self.pinned
+
     def own_scales(self, scales: tuple[float, ...] | None) -> tuple[float, ...] | None:
         """Scales of LoRA adapters, if they are others than those in force for everybody; None if they are not."""
         return None if scales == self.adapter_scales else scales
@@ -262,10 +266,8 @@ class SlotMemory(SlotLedger):
 
         Without it, a sequence that filled nearly all cells could not go on, for want of those of the system prompt.
         """
-        pinned = self.pinned
+        pinned = self.pinned_for(salt)
         if pinned is None or not pinned.items or not (self._info.can_cut and self._was_shared):
-            return
-        if has_own_adapters(salt):
             return
         length = common_length(pinned.items, slot.items, len(pinned.items))
         is_moved = slot.shifted_at is not None and slot.shifted_at < length
@@ -301,9 +303,8 @@ class SlotMemory(SlotLedger):
         self._index_growth()
         _, in_slots = self._index.longest(slot.salt, slot.items, length, lambda other: other is not slot, whole=whole)
         _, in_memory = self.saved.longest(slot.salt, slot.items, length, whole=whole)
-        in_pinned = 0
-        if self.pinned is not None and not has_own_adapters(slot.salt):
-            in_pinned = common_length(self.pinned.items, slot.items, length)
+        pinned = self.pinned_for(slot.salt)
+        in_pinned = 0 if pinned is None else common_length(pinned.items, slot.items, length)
         return length - max(n_kept, in_slots, in_memory, in_pinned)
 
     def _keep(self, slot: Slot, saved: SavedSequence, n_unique: int) -> None:

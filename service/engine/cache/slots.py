@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from service.engine.cache.prefix_index import common_length
-from service.engine.cache.salts import salt_with_adapters
 from service.engine.request.items import Positions
 from service.engine.request.snapshots import SlotSnapshot, SlotState
 from service.engine.request.state import SequenceState
@@ -34,7 +33,6 @@ class Slot:
             newly evaluated.
         moved: what it held when its cells went to others while it was idle; most of it is somewhere else then.
         salt: of the request that left the items; also says with which scales of LoRA adapters they were evaluated.
-        own_scales: these scales, if they are others than those in force for everybody; None if they are not.
         tenant: whose request that was.
         n_system: how many items the system prompt has.
         task_id: of the running request or the last one, None before the first.
@@ -50,7 +48,6 @@ class Slot:
         self.shifted_at: int | None = None
         self.moved: list[PromptItem] = []
         self.salt = ""
-        self.own_scales: tuple[float, ...] | None = None
         self.tenant = ""
         self.task_id: int | None = None
         self.sequence: RunningSequence | None = None
@@ -115,16 +112,14 @@ class Slot:
         self.moved = []
         self.task_id = sequence.task.id
         self.salt = sequence.request.cache_salt
-        self.own_scales = sequence.task.own_scales
         self.tenant = sequence.request.tenant
         self.n_system = sequence.n_system
 
-    def hold(self, image: SlotImage, own_scales: tuple[float, ...] | None, now_s: float) -> None:
-        """Take the items of an image, which are in place, for those of an earlier request with such scales."""
+    def hold(self, image: SlotImage, salt: str, now_s: float) -> None:
+        """Take the items of an image, which are in place, for those of an earlier request with this salt."""
         self.task_id = None
         self.moved = []
-        self.salt = salt_with_adapters(image.salt, own_scales)
-        self.own_scales = own_scales
+        self.salt = salt
         self.tenant = image.tenant
         self.n_system = image.n_system
         self.last_used_s = now_s

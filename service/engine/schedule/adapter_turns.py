@@ -6,7 +6,7 @@ As long as all have the scales that are in force for everybody, there is one par
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -43,15 +43,16 @@ class Party:
     is_awaited: bool = False
     is_for_media: bool = False
     is_for_states: bool = False
-    prompted_in: int = field(default=0, repr=False)
+    prompted_in: int = 0
 
 
 class AdapterTurns:
     """Says who is in the next step, and gives the model their scales.
 
     Turns go in rounds. In a round each set of scales with sequences that decode has one step, so that a stream waits
-    for one step of each other set and no longer; and the prompts of one set have their time, in turn. Prompts of all
-    sets together so get what time a step has for prompts, once in a round, as if there were one set.
+    for one step of each other set, and for two of the one whose prompts have their turn; and the prompts of one set
+    have their time, in turn. Prompts of all sets together so get what time a step has for prompts, once in a round, as
+    if there were one set.
 
     Args:
         slots: where sequences run.
@@ -106,9 +107,9 @@ class AdapterTurns:
         while self._left:
             if (scales := self._left.popleft()) in decoding:
                 return self._decoders(scales, decoding)
-        self._decoded_in = {scales: self._decoded_in.get(scales, 0) for scales in (*running, None)}
+        self._decoded_in = {scales: self._decoded_in.get(scales, 0) for scales in running}
         prompted = [scales for scales, slots in running.items() if any(slot.prompt_remaining for slot in slots)]
-        if self._embedding.has_work and None not in prompted:
+        if self._embedding.has_begun and None not in prompted:
             prompted.append(None)
         if not prompted:
             self._left.extend(sorted(decoding, key=self._decoded_in.__getitem__))
@@ -132,7 +133,7 @@ class AdapterTurns:
     def _decoders(self, scales: Scales, decoding: dict[Scales, list[Slot]]) -> Party:
         """Those of a set that decode, without prompts."""
         self._decoded_in[scales] = self._n_steps
-        return Party(scales, decoding[scales], embeds=False, has_company=True)
+        return Party(scales, decoding[scales], embeds=False)
 
 
 def _by_scales(slots: Iterable[Slot]) -> dict[Scales, list[Slot]]:

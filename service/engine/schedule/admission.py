@@ -90,7 +90,7 @@ class Admission:
         self._memory = memory
         self._system = system
         self._prompt_logits = prompt_logits
-        self._reuse = PromptReuse(config, slots, memory, system)
+        self._reuse = PromptReuse(config, slots, memory)
         self.sharing = PrefixSharing(slots, memory, self._reuse, self._items_of)
         self._is_overcommitted = config.n_slots * config.n_ctx_slot > info.n_cells
 

@@ -135,6 +135,11 @@ class EmbeddingWork(EmbeddingTasks):
         return super().n_outstanding + sum(part.n_left for part in self._inputs)
 
     @property
+    def has_begun(self) -> bool:
+        """Whether anything can be evaluated: inputs that wait for cells cannot."""
+        return bool(self._inputs)
+
+    @property
     def has_tokens(self) -> bool:
         """Whether any input goes on with tokens."""
         return any(part.n_tokens for part in self._inputs)

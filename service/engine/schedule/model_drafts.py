@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from service.engine.cache.salts import salt_without_adapters
 from service.engine.draft.drafter import DraftTask
 from service.engine.request.items import tokens_of
 from service.engine.request.state import SequenceState
@@ -242,4 +243,6 @@ def _task(slot: Slot) -> DraftTask:
     sequence = slot.sequence
     assert sequence is not None
     assert sequence.pending is not None
-    return DraftTask(slot.id, [*tokens_of(slot.items), sequence.pending], sequence.request.cache_salt)
+    # The draft model has no adapters: what it has read is the same with any scales.
+    salt = salt_without_adapters(sequence.request.cache_salt)
+    return DraftTask(slot.id, [*tokens_of(slot.items), sequence.pending], salt)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from service.engine.cache.salts import salt_with_adapters, salt_without_adapters
+from service.engine.cache.salts import salt_with_adapters, salt_without_adapters, scales_in
 from service.engine.language_model import CacheFull, DecodeFailed
 from service.engine.request.events import Failed, SlotErased, SlotRestored, SlotSaved
 from service.engine.request.slot_requests import EraseSlot, RestoreSlot, SaveSlot, SlotImage
@@ -143,7 +143,7 @@ class SlotWork:
         except (DecodeFailed, MemoryError) as error:
             raise EngineFailure(f"slot {slot.id} could not be copied: {error}") from error
         n_system = min(slot.n_system, n_items)
-        scales = self._memory.adapter_scales if slot.own_scales is None else slot.own_scales
+        scales = scales_in(slot.salt) or self._memory.adapter_scales
         salt = salt_without_adapters(slot.salt)
         image = SlotImage(tuple(slot.items), n_system, salt, slot.tenant, scales, tuple(packed))
         return SlotSaved(image, self._clock() - began_s)
@@ -152,9 +152,9 @@ class SlotWork:
         self._check_image(image)
         began_s = self._clock()
         (packed,) = image.packed
-        own_scales = self._memory.own_scales(image.adapter_scales)
+        salt = salt_with_adapters(image.salt, self._memory.own_scales(image.adapter_scales))
         try:
-            self._memory.unpack(slot, image.items, packed, salt_with_adapters(image.salt, own_scales))
+            self._memory.unpack(slot, image.items, packed, salt)
         except CacheFull as error:
             n_cells = self._info.n_cells
             raise CacheExhausted(
@@ -165,7 +165,7 @@ class SlotWork:
             ) from error
         except (DecodeFailed, ValueError) as error:
             raise InvalidArgument("filename", f"names a file that the model does not take: {error}") from error
-        slot.hold(image, own_scales, self._clock())
+        slot.hold(image, salt, self._clock())
         return SlotRestored(len(slot.items), self._clock() - began_s)
 
     def _erase(self, slot: Slot, request: EraseSlot) -> SlotErased:

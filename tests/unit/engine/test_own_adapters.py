@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from service.config import EngineConfig
+from service.engine.request.items import tokens_of
 from service.engine.request.requests import (
     AdaptersRequest,
     EmbeddingRequest,
@@ -19,11 +20,11 @@ from service.engine.request.requests import (
 )
 from service.engine.request.slot_requests import EraseSlot, RestoreSlot
 from service.errors import InvalidArgument
-from service.model_facts import AdapterInfo
 from service.testing.scripted_media import media_chunk
 from service.testing.scripted_model import ScriptedCompute, ScriptedModel
 from tests.support.engine import EngineBench, next_letters, prompt, request
 from tests.support.pictures import WIDTH, media_of, prompt_of
+from tests.unit.engine.test_adapters import ADAPTERS
 from tests.unit.engine.test_slot_work import saved
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
     from tests.support.engine import RecordingSink
 
-ADAPTERS = (AdapterInfo("a.gguf", "aa", 1e9), AdapterInfo("b.gguf", "bb", 1e9))
 NONE, FIRST, SECOND = (0.0, 0.0), (0.1, 0.0), (0.0, 0.3)
 SETS = (NONE, FIRST, SECOND)
 #: Time that prompts have beside streams, and alone.
@@ -270,6 +270,21 @@ def test_scores_of_prompts_are_those_of_the_set() -> None:
     )
 
 
+def test_an_input_that_waits_for_cells_has_no_turn() -> None:
+    bench = bench_of(n_slots=1, n_ctx=128, n_cells=128)
+    _, running = bench.submit(request("a" * 40, adapter_scales=FIRST, max_tokens=60))
+    while not running.text:
+        bench.step()
+    _, embedding = bench.submit(EmbeddingRequest((prompt("b" * 100),)))
+    n_changes = changes_of(bench)
+    while len(running.text) < 60:
+        bench.step()
+        assert not embedding.events
+    assert changes_of(bench) == n_changes
+    bench.run()
+    assert embedding.embedded.vectors.shape == (1, 4)
+
+
 def test_embeddings_run_beside_with_the_scales_of_everybody() -> None:
     bench = bench_of(n_slots=2)
     _, generating = bench.submit(request(LONG, adapter_scales=FIRST, max_tokens=20))
@@ -335,7 +350,7 @@ def test_a_slot_whose_cells_went_to_others_is_saved_with_its_scales() -> None:
     assert not bench.engine.dump().slots[0].items
     image = saved(bench)
     assert image.adapter_scales == FIRST
-    assert bytes(item for item in image.items if isinstance(item, int)).startswith(LONG.encode())
+    assert bytes(tokens_of(image.items)).startswith(LONG.encode())
 
 
 def test_a_cancelled_request_leaves_others_alone() -> None:

@@ -104,6 +104,22 @@ def test_the_beginning_of_files_that_do_not_fit_is_left_out(n_room: int, n_left:
     assert repository_prompt(vocabulary, n_room) == whole[len(whole) - 5 - n_left :]
 
 
+@pytest.mark.parametrize(("n_room", "n_tokenised"), [(0, 0), (5, 0), (8, 1), (9, 2)])
+def test_files_that_are_left_out_whole_are_not_tokenised(n_room: int, n_tokenised: int) -> None:
+    asked: list[str] = []
+
+    class Listening(ByteVocabulary):
+        def tokenize(self, text: str, *, parse_special: bool) -> list[int]:
+            asked.append(text)
+            return super().tokenize(text, parse_special=parse_special)
+
+    repository = Repository("r", (RepositoryFile("f", "x" * 1000), RepositoryFile("g", "y")), "h")
+    vocabulary = ByteVocabulary(fim_tokens=REPOSITORY_MARKS)
+    of_files = Listening(fim_tokens=REPOSITORY_MARKS)
+    tokenize_repository(repository, ["a"], ["b"], vocabulary, n_room=n_room, file_vocabulary=of_files)
+    assert asked == ["h\n", "y", "g\n"][:n_tokenised]
+
+
 def test_a_model_without_infill_tokens_takes_no_repository() -> None:
     with pytest.raises(NotSupported):
         repository_prompt(ByteVocabulary())
