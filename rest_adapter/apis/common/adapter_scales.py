@@ -45,6 +45,9 @@ def _read_scale(place: str, item: object) -> LoraScale:
             raise InvalidRequest(f"{place}.{name}", "is missing", MISSING)
         if isinstance(fields[name], bool):
             raise refusal(f"{place}.{name}", fields[name], "a number", INVALID_TYPE)
+    if isinstance(fields["id"], float) and not fields["id"].is_integer():
+        # Elsewhere fractions are cut off, as in 2024; here that would scale another adapter.
+        raise refusal(f"{place}.id", fields["id"], f"an integer from 0 to {UINT32[1]}")
     return LoraScale(
         id=read_int(f"{place}.id", fields["id"], UINT32), scale=read_float(f"{place}.scale", fields["scale"])
     )

@@ -28,7 +28,7 @@ DEFAULT_N_PREDICT = Value(
     "N",
     "default_max_tokens",
     none_if(-1, whole("default_max_tokens", or_exactly=-1, means="no limit")),
-    "tokens of a request that sets no limit; -1 for no limit",
+    "tokens of a request that sets no limit, but on /v1/messages, which has its own; -1 for no limit",
 )
 
 SLOTS = Group(
