@@ -12,10 +12,11 @@ from service.engine.schedule.draft_credit import LOSS_SHARE
 from service.engine.schedule.model_drafts import FIRST_CREDIT, FIRST_READING, wanted_lengths
 from service.sampling.settings import SamplingSettings
 from service.testing.scripted_media import media_chunk
-from service.testing.scripted_model import Script, next_letter
+from service.testing.scripted_model import Script, ScriptedModel, next_letter
 from tests.support.engine import EngineBench, RecordingSink, expected_text, request
 from tests.support.pictures import WIDTH
 from tests.support.random_mix import RandomMix
+from tests.unit.engine.test_adapters import ADAPTERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -155,3 +156,21 @@ def test_a_draft_model_that_fails_disturbs_nobody(caplog: pytest.LogCaptureFixtu
     bench.run()
     assert sink.text == expected_text("hello", 100)
     assert [record.message for record in caplog.records] == ["drafts of ModelDrafts are off, after an error"]
+
+
+def test_what_was_read_serves_requests_with_other_scales_of_adapters() -> None:
+    bench = EngineBench(CONFIG, draft_options={"script": next_letter}, token_s=0.0001, adapters=ADAPTERS)
+    text = "a prompt of some length " * 8
+    # So small that the model says the same.
+    bench.complete(request(text, max_tokens=100))
+    assert bench.model.draft is not None
+    n_read = n_drafter_tokens(bench.model.draft)
+    sink = bench.complete(request(text, max_tokens=100, adapter_scales=(0.001, 0.0)))
+    assert sink.text == expected_text(text, 100)
+    assert bench.engine.snapshot().counters.accepted_tokens > 100
+    assert n_drafter_tokens(bench.model.draft) - n_read < len(text)
+
+
+def n_drafter_tokens(drafter: ScriptedModel) -> int:
+    """Tokens that a draft model has evaluated so far."""
+    return sum(len(segment.tokens) for call in drafter.compute.decoded for segment in call)
