@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,8 @@ NO_EFFORT = "none"
 EFFORT = "reasoning_effort"
 _SWITCH = "enable_thinking"
 _SWITCH_OF_TEMPLATE = f"chat_template_kwargs.{_SWITCH}"
+#: What is in the names that templates give to variables about thinking: enable_thinking, reasoning_effort and others.
+_ABOUT_THINKING = re.compile(r"think|reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ def read_reasoning(
     """
     effort_field, wanted = effort or (EFFORT, body.get(EFFORT))
     is_asked_for, switch_field = _read_switches(request, body, effort_field, wanted)
-    if thinks is not None and not is_asked_for and not body.get("chat_template_kwargs"):
+    if thinks is not None and not is_asked_for and not _tells_template(body.get("chat_template_kwargs")):
         request.chat.reasoning.enabled = thinks
         request.chat.reasoning.lenient = True
     budget_field = _read_budget(request, body)
@@ -142,6 +145,11 @@ def _read_switches(
         on, off = (next(name for name, value in switches.items() if value is is_on) for is_on in (True, False))
         raise InvalidRequest(on, f"turns reasoning on, and {off} turns it off; send one of them")
     return bool(switches), field
+
+
+def _tells_template(variables: object) -> bool:
+    """Whether one of the template's variables in a body is about thinking; others leave it to the server."""
+    return isinstance(variables, dict) and any(map(_ABOUT_THINKING.search, variables))
 
 
 def _read_budget(request: GenerateRequest, body: Mapping[str, object]) -> str:

@@ -221,6 +221,26 @@ def test_what_the_server_says_about_thinking_goes_before_that() -> None:
     assert (json.loads(chat.template_kwargs_json), chat.reasoning.enabled) == (DATES, False)
 
 
+@pytest.mark.parametrize(
+    ("variables", "counts"),
+    [
+        (None, True),
+        ({}, True),
+        ({"foo": 1, "datetime": "now"}, True),
+        ({"enable_thinking": True}, False),
+        ({"enable_thinking": None}, False),
+        ({"foo": 1, "thinking_mode": "enabled"}, False),
+        ({"reasoning_effort": "low"}, False),
+    ],
+)
+def test_only_variables_about_thinking_go_before_what_the_server_says(variables: object, counts: bool) -> None:
+    body = {"chat_template_kwargs": variables}
+    chat = read_chat({"messages": [USER], **body}, shape=NOW, today=DAY, thinks=False).request.chat
+    response = read_response({"input": "Hi", **body}, shape=NOW, today=DAY, thinks=False).request.chat
+    for reasoning in (chat.reasoning, response.reasoning):
+        assert (reasoning.HasField("enabled"), reasoning.enabled) == (counts, False)
+
+
 @pytest.mark.parametrize("read", [read_chat, read_response])
 def test_in_2024_templates_are_told_nothing(read: Any) -> None:
     body = {"messages": [USER]} if read is read_chat else {"input": "Hi"}
