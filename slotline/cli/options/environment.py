@@ -12,18 +12,8 @@ from typing import TYPE_CHECKING
 from slotline.cli.options import suggestions
 from slotline.cli.options.llama_variables import API_KEY as LLAMA_API_KEY
 from slotline.cli.options.llama_variables import PREFIX as LLAMA_PREFIX
-from slotline.cli.options.table import (
-    Flag,
-    Group,
-    Option,
-    Pair,
-    Parsed,
-    Value,
-    invalid,
-    long_name,
-    parse,
-    take,
-)
+from slotline.cli.options.offers import Offer, put_behind
+from slotline.cli.options.table import Group, Option, Parsed, long_name, parse
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -71,23 +61,19 @@ def parse_with_environment(
         UsageError: an argument or a variable is wrong; the text names it.
     """
     given = parse(groups, arguments)
-    taken = {id(option) for option, _ in given.used}
-    merged = Parsed(warnings=_unknown(environment, known), defaults=given.defaults)
+    offers, warnings = [], _unknown(environment, known)
     for variable, option in variables(groups).items():
-        is_settled = id(option) in taken or (not isinstance(option, Flag) and option.setting in given.settings)
-        if variable not in environment or is_settled:
+        value = environment.get(variable)
+        if value is None:
             continue
-        if _is_link(variable, environment[variable]):
-            merged.warnings.append(
-                f"the environment variable {variable} is {environment[variable]}, a link that Kubernetes makes for a "
-                f"service of this name, and has no effect; use {long_name(option)}, or set enableServiceLinks to false"
+        if not _is_link(variable, value):
+            offers.append(Offer(variable, option, value))
+        elif not given.settles(option):
+            warnings.append(
+                f"the environment variable {variable} is {value}, a link that Kubernetes makes for a service of this "
+                f"name, and has no effect; use {long_name(option)}, or set enableServiceLinks to false"
             )
-            continue
-        _take(merged, variable, option, environment[variable])
-    merged.settings.update(given.settings)
-    merged.used.extend(given.used)
-    merged.warnings.extend(given.warnings)
-    return merged
+    return put_behind(given, offers, _SWITCH, warnings)
 
 
 def without_variables(environment: Mapping[str, str]) -> dict[str, str]:
@@ -97,29 +83,6 @@ def without_variables(environment: Mapping[str, str]) -> dict[str, str]:
         for name, value in environment.items()
         if not suggestions.begins_like(name, PREFIX) and not name.startswith(LLAMA_PREFIX) and name != LLAMA_API_KEY
     }
-
-
-def _take(parsed: Parsed, variable: str, option: Option, value: str) -> None:
-    match option:
-        case Flag():
-            if _is_on(variable, value):
-                take(parsed, option, variable)
-        case Value():
-            take(parsed, option, variable, value)
-        case Pair():
-            # The first of the two is a path and may hold blanks.
-            parts = value.rsplit(maxsplit=1)
-            if len(parts) != 2:
-                raise invalid(variable, f"{variable} needs two values: {option.metavar}")
-            take(parsed, option, variable, *parts)
-
-
-def _is_on(variable: str, value: str) -> bool:
-    position = value.strip().lower()
-    if position not in _SWITCH:
-        allowed = ", ".join(_SWITCH)
-        raise invalid(variable, f"{variable} {value!r} is not known; allowed are {allowed}")
-    return _SWITCH[position]
 
 
 def _is_link(name: str, value: str) -> bool:

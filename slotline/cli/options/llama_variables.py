@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from slotline.cli.options.foreign import ADVICE
-from slotline.cli.options.table import Flag, Parsed, invalid, take
+from slotline.cli.options.offers import Offer, is_on, put_behind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from slotline.cli.options.table import Group, Option
+    from slotline.cli.options.table import Group, Parsed
 
 PREFIX = "LLAMA_ARG_"
 API_KEY = "LLAMA_API_KEY"
@@ -21,6 +21,7 @@ _WORDS = {
     **dict.fromkeys(("1", "true", "on", "enabled"), True),
     **dict.fromkeys(("0", "false", "off", "disabled"), False),
 }
+_ON = "on"
 
 #: What follows the prefix, for options whose names are the same words.
 _SAME = """
@@ -81,16 +82,7 @@ def over_llama_variables(given: Parsed, groups: Sequence[Group], environment: Ma
     Raises:
         UsageError: a variable is wrong; the text names it.
     """
-    taken = {id(option) for option, _ in given.used}
-    merged = Parsed(defaults=given.defaults, warnings=_unknown(environment))
-    for variable, option, value in _meant(groups, environment):
-        settings = option.sets if isinstance(option, Flag) else {option.setting}
-        if id(option) not in taken and given.settings.keys().isdisjoint(settings):
-            take(merged, option, variable, *([] if isinstance(option, Flag) else [value]))
-    merged.settings.update(given.settings)
-    merged.used.extend(given.used)
-    merged.warnings.extend(given.warnings)
-    return merged
+    return put_behind(given, _offers(groups, environment), _WORDS, _unknown(environment))
 
 
 def _unknown(environment: Mapping[str, str]) -> list[str]:
@@ -106,23 +98,21 @@ def _unknown(environment: Mapping[str, str]) -> list[str]:
     return warnings
 
 
-def _meant(groups: Sequence[Group], environment: Mapping[str, str]) -> Iterator[tuple[str, Option, str]]:
-    """The name, the option and the value of each; of a flag the value is of no use."""
+def _offers(groups: Sequence[Group], environment: Mapping[str, str]) -> Iterator[Offer]:
+    """What these variables say of options of these groups."""
     by_name = {name: option for group in groups for option in group.options for name in option.names}
     for variable, name in OPTIONS.items():
         option, value = by_name.get(name), environment.get(variable)
-        if option is None or value is None:
-            continue
-        if not isinstance(option, Flag) or _is_on(variable, value):
-            yield variable, option, value
+        if option is not None and value is not None:
+            yield Offer(variable, option, value)
     for variable, names in SWITCHES.items():
         given = next((name for name in (_negative(variable), variable) if name in environment), None)
         if given is None:
             continue
         # The negative one means off, whatever it says.
-        name = names[0] if given == variable and _is_on(variable, environment[variable]) else names[1]
+        name = names[0] if given == variable and is_on(variable, environment[variable], _WORDS) else names[1]
         if name in by_name:
-            yield given, by_name[name], ""
+            yield Offer(given, by_name[name], _ON)
 
 
 def _negative(variable: str) -> str:
@@ -131,10 +121,3 @@ def _negative(variable: str) -> str:
 
 def _positive(variable: str) -> str:
     return variable.replace(f"{PREFIX}NO_", PREFIX, 1)
-
-
-def _is_on(variable: str, value: str) -> bool:
-    position = value.strip().lower()
-    if position not in _WORDS:
-        raise invalid(variable, f"{variable} {value!r} is not known; allowed are {', '.join(_WORDS)}")
-    return _WORDS[position]

@@ -109,16 +109,27 @@ class Parsed:
         used: every option in order, with the arguments that it took, its name first.
         warnings: what the user should know.
         defaults: the values of settings that were not given, if their options say them.
+        declined: flags that an environment variable turns off.
     """
 
     settings: dict[str, Any] = field(default_factory=dict)
     used: list[tuple[Option, tuple[str, ...]]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     defaults: dict[str, Any] = field(default_factory=dict)
+    declined: list[Flag] = field(default_factory=list)
 
     def value(self, setting: str) -> Any:
         """A setting as it was given, or the default that its option says; None without one."""
         return self.settings.get(setting, self.defaults.get(setting))
+
+    def settles(self, option: Option) -> bool:
+        """Whether nothing else has to be asked about an option.
+
+        A flag that was not given is open even if all its settings were: what was given wins anyway.
+        """
+        if any(option is one for one, _ in self.used) or any(option is one for one in self.declined):
+            return True
+        return not isinstance(option, Flag) and option.setting in self.settings
 
     def arguments_of(self, groups: Sequence[Group], *, leave_out: Sequence[Option] = ()) -> list[str]:
         """The arguments that belong to the options of these groups, as they were given."""

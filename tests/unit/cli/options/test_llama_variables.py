@@ -68,6 +68,21 @@ def test_variables_mean_what_the_options_mean(environment: dict[str, str], argum
         ((), {"SLOTLINE_NO_SLOTS": "1", "LLAMA_ARG_ENDPOINT_SLOTS": "1"}, {"slots_endpoint": False}),
         (("--api-key", "a"), {"LLAMA_API_KEY": "b", "LLAMA_ARG_API_KEY_FILE": "/nothing"}, {"api_keys": (("a",),)}),
         ((), {"SLOTLINE_API_KEY": "a", "LLAMA_API_KEY": "b"}, {"api_keys": (("a",),)}),
+        ((), {"SLOTLINE_METRICS": "0", "LLAMA_ARG_ENDPOINT_METRICS": "1"}, {}),
+        (("--metrics",), {"SLOTLINE_METRICS": "0", "LLAMA_ARG_ENDPOINT_METRICS": "0"}, {"metrics": True}),
+        ((), {"SLOTLINE_CONTEXT_SHIFT": "0", "LLAMA_ARG_CONTEXT_SHIFT": "1"}, {}),
+        ((), {"SLOTLINE_NO_SLOTS": "0", "LLAMA_ARG_NO_ENDPOINT_SLOTS": "1"}, {}),
+        (("--metrics",), {"LLAMA_ARG_ENDPOINT_METRICS": "maybe"}, {"metrics": True}),
+        (
+            ("--openai-overflow", "refuse"),
+            {"LLAMA_ARG_CONTEXT_SHIFT": "1"},
+            {"native_truncates": True, "openai_truncates": False},
+        ),
+        (
+            ("--openai-overflow", "truncate"),
+            {"LLAMA_ARG_CONTEXT_SHIFT": "0"},
+            {"native_truncates": False, "openai_truncates": True},
+        ),
         (("--chat-template", "gemma"), {"LLAMA_ARG_CHAT_TEMPLATE_FILE": "/nothing"}, {"chat_template": "gemma"}),
     ],
 )
