@@ -132,13 +132,13 @@ def checked_host(text: str) -> str:
 
 
 def checked_method(text: str) -> str:
-    """A method, in capitals.
+    """A method, in capitals, or ``*``.
 
     Raises:
         ValueError: it is none; the message says what is allowed.
     """
-    if re.fullmatch(r"[A-Za-z]{1,16}", text) is None:
-        raise ValueError(f"{text!r} is no method; allowed are methods such as GET and POST")
+    if text != ANY and re.fullmatch(r"[A-Za-z]{1,16}", text) is None:
+        raise ValueError(f"{text!r} is no method; allowed are methods such as GET and POST, and * for all")
     return text.upper()
 
 

@@ -22,6 +22,22 @@ _WORDS = {
     **dict.fromkeys(("0", "false", "off", "disabled"), False),
 }
 _ON = "on"
+#: What they take for auto, besides the word itself.
+_AUTO = "-1"
+_ON_OFF_AUTO = {**{word: "on" if is_on else "off" for word, is_on in _WORDS.items()}, _AUTO: "auto"}
+#: More than any model has.
+_ALL_LAYERS = "999"
+_LAYERS = {"auto": "-1", "all": _ALL_LAYERS, "-2": _ALL_LAYERS}
+#: Values that they take and our options do not, and what stands for them here; None for what counts without the option.
+_TRANSLATED: Mapping[str, Mapping[str, str | None]] = {
+    f"{PREFIX}FLASH_ATTN": _ON_OFF_AUTO,
+    f"{PREFIX}REASONING": _ON_OFF_AUTO,
+    f"{PREFIX}N_GPU_LAYERS": _LAYERS,
+    f"{PREFIX}N_GPU_LAYERS_DRAFT": _LAYERS,
+    f"{PREFIX}THREADS": {_AUTO: None, "0": None},
+    f"{PREFIX}N_PARALLEL": {_AUTO: None},
+    f"{PREFIX}SPEC_TYPE": {"none": None},
+}
 
 #: What follows the prefix, for options whose names are the same words.
 _SAME = """
@@ -102,9 +118,9 @@ def _offers(groups: Sequence[Group], environment: Mapping[str, str]) -> Iterator
     """What these variables say of options of these groups."""
     by_name = {name: option for group in groups for option in group.options for name in option.names}
     for variable, name in OPTIONS.items():
-        option, value = by_name.get(name), environment.get(variable)
-        if option is not None and value is not None:
-            yield Offer(variable, option, value)
+        if name in by_name and variable in environment:
+            for value in _values(variable, environment[variable]):
+                yield Offer(variable, by_name[name], value)
     for variable, names in SWITCHES.items():
         given = next((name for name in (_negative(variable), variable) if name in environment), None)
         if given is None:
@@ -113,6 +129,15 @@ def _offers(groups: Sequence[Group], environment: Mapping[str, str]) -> Iterator
         name = names[0] if given == variable and is_on(variable, environment[variable], _WORDS) else names[1]
         if name in by_name:
             yield Offer(given, by_name[name], _ON)
+
+
+def _values(variable: str, value: str) -> Sequence[str]:
+    """What the option of a variable is given, once for each."""
+    if variable == API_KEY:
+        # Without any it stays one empty key, which is refused: nobody who sets the variable wants an open server.
+        return [key for key in value.split(",") if key] or [""]
+    translated = _TRANSLATED.get(variable, {}).get(value, value)
+    return [] if translated is None else [translated]
 
 
 def _negative(variable: str) -> str:

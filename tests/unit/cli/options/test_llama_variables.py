@@ -37,6 +37,16 @@ def test_every_variable_stands_for_an_option_that_there_is() -> None:
         ({"LLAMA_ARG_SPEC_DRAFT_MODEL": "d.gguf", "LLAMA_ARG_DRAFT_MAX": "8"}, "-md d.gguf --draft-max 8"),
         ({"LLAMA_ARG_THINK": "deepseek", "LLAMA_ARG_TEMPERATURE": "0.5"}, "--reasoning-format deepseek --temp 0.5"),
         ({"LLAMA_API_KEY": "two words"}, "--api-key 'two words'"),
+        ({"LLAMA_API_KEY": "a,b,,c"}, "--api-key a --api-key b --api-key c"),
+        *(({"LLAMA_ARG_FLASH_ATTN": word}, "-fa on") for word in ("1", "true", "enabled", "on")),
+        *(({"LLAMA_ARG_FLASH_ATTN": word}, "-fa off") for word in ("0", "false", "disabled", "off")),
+        *(({"LLAMA_ARG_FLASH_ATTN": word}, "-fa auto") for word in ("-1", "auto")),
+        ({"LLAMA_ARG_REASONING": "true"}, "--reasoning on"),
+        ({"LLAMA_ARG_REASONING": "0"}, "--reasoning off"),
+        ({"LLAMA_ARG_REASONING": "-1"}, "--reasoning auto"),
+        ({"LLAMA_ARG_N_GPU_LAYERS": "auto", "LLAMA_ARG_N_GPU_LAYERS_DRAFT": "all"}, "-ngl -1 -ngld 999"),
+        ({"LLAMA_ARG_THREADS": "-1", "LLAMA_ARG_N_PARALLEL": "-1", "LLAMA_ARG_SPEC_TYPE": "none"}, ""),
+        ({"LLAMA_ARG_CORS_METHODS": "*"}, "--cors-methods '*'"),
         ({"LLAMA_ARG_ENDPOINT_METRICS": "1", "LLAMA_ARG_EMBEDDINGS": "enabled"}, "--metrics --embedding"),
         ({"LLAMA_ARG_ENDPOINT_METRICS": "0", "LLAMA_ARG_EMBEDDINGS": "off"}, ""),
         ({"LLAMA_ARG_ENDPOINT_SLOTS": "false"}, "--no-slots"),
@@ -104,6 +114,25 @@ def test_a_wrong_value_is_told_with_the_name_of_the_variable() -> None:
         "error: LLAMA_ARG_UI 'maybe' is not known; allowed are 1, true, on, enabled, 0, false, off, disabled",
         "error: invalid parameter for argument: LLAMA_ARG_UI",
     )
+
+
+@pytest.mark.parametrize("value", ["", ",", "a,b "])
+def test_a_list_of_keys_without_any_or_with_a_wrong_one_is_refused(value: str) -> None:
+    with pytest.raises(UsageError, match=r"^error: LLAMA_API_KEY is empty or holds what a client could not send"):
+        read(LLAMA_API_KEY=value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("FLASH_ATTN", "maybe", "auto, on and off"),
+        ("N_GPU_LAYERS", "some", "a whole number, at least 0, or -1"),
+        ("SPEC_TYPE", "ngram-simple", "draft-simple"),
+    ],
+)
+def test_what_cannot_be_translated_is_refused_with_what_is_allowed(name: str, value: str, allowed: str) -> None:
+    with pytest.raises(UsageError, match=f"^error: LLAMA_ARG_{name} '{value}' .* allowed (is|are) {allowed}"):
+        read(**{f"LLAMA_ARG_{name}": value})
 
 
 def test_what_there_is_not_is_told_with_what_to_do() -> None:
