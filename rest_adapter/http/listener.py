@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket as native_socket
-from typing import TYPE_CHECKING
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from gevent import socket
 
@@ -33,43 +35,80 @@ _OPTIONS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Address:
+    """One to listen at.
+
+    Attributes:
+        host: as it was asked for.
+        family: of the socket.
+        found: as a socket of this family takes it, with the port.
+    """
+
+    host: str = field(compare=False)
+    family: native_socket.AddressFamily
+    found: tuple[Any, ...]
+
+    def with_port(self, port: int) -> tuple[Any, ...]:
+        """As a socket takes it, with another port."""
+        return (self.found[0], port, *self.found[2:])
+
+
 def listen_at(hosts: Sequence[str], port: int) -> list[socket.socket]:
-    """Bind one port at several addresses, 0 for one that is free at the first.
+    """Bind one port at several addresses, 0 for one that is free at the first; of the same address only one.
 
     Raises:
-        OSError: an address is in use, or there is no such address.
+        OSError: an address is in use, or there is no such address; its ``filename`` is the host.
     """
-    listeners: list[socket.socket] = []
-    try:
-        for host in hosts:
-            listeners.append(_listen(host, port, is_alone=len(hosts) == 1))
+    addresses = list(dict.fromkeys(_resolved(host, port) for host in hosts))
+    with ExitStack() as bound:
+        listeners: list[socket.socket] = []
+        for address in addresses:
+            listeners.append(bound.enter_context(_listen(address, port, is_alone=len(addresses) == 1)))
             port = listeners[0].getsockname()[1]
-    except OSError:
-        for listener in listeners:
-            listener.close()
-        raise
+        bound.pop_all()
     return listeners
 
 
-def _listen(host: str, port: int, *, is_alone: bool) -> socket.socket:
+def _resolved(host: str, port: int) -> _Address:
+    """The address of a host.
+
+    Raises:
+        OSError: there is no such address.
+    """
+    try:
+        found = native_socket.getaddrinfo(host, port, type=native_socket.SOCK_STREAM, flags=native_socket.AI_PASSIVE)
+    except UnicodeError:
+        # What can be no name, such as a..b, is not even looked up.
+        raise OSError(native_socket.EAI_NONAME, "Name or service not known", host) from None
+    except OSError as error:
+        raise _of_host(error, host) from None
+    # A name may have addresses of both families. Most clients try IPv4, where llama.cpp's server listened, too.
+    family, _, _, _, address = min(found, key=lambda entry: entry[0] != native_socket.AF_INET)
+    return _Address(host, family, address)
+
+
+def _listen(address: _Address, port: int, *, is_alone: bool) -> socket.socket:
     """Bind a port at one address, 0 for any free one.
 
     Raises:
-        OSError: the address is in use, or there is no such address.
+        OSError: the address is in use, or is not one of this machine.
     """
-    found = native_socket.getaddrinfo(host, port, type=native_socket.SOCK_STREAM, flags=native_socket.AI_PASSIVE)
-    # A name may have addresses of both families. Most clients try IPv4, where llama.cpp's server listened, too.
-    family, kind, protocol, _, address = min(found, key=lambda entry: entry[0] != native_socket.AF_INET)
-    listener = socket.socket(family, kind, protocol)
-    try:
+    with ExitStack() as opened:
+        listener = opened.enter_context(socket.socket(address.family, socket.SOCK_STREAM))
         for level, option, value in _OPTIONS:
             listener.setsockopt(level, option, value)
-        if family == native_socket.AF_INET6 and not is_alone:
+        if address.family == native_socket.AF_INET6 and not is_alone:
             # Otherwise :: would take the port of 0.0.0.0, too.
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        listener.bind(address)
-        listener.listen(_BACKLOG)
-    except OSError:
-        listener.close()
-        raise
+        try:
+            listener.bind(address.with_port(port))
+            listener.listen(_BACKLOG)
+        except OSError as error:
+            raise _of_host(error, address.host) from None
+        opened.pop_all()
     return listener
+
+
+def _of_host(error: OSError, host: str) -> OSError:
+    return OSError(error.errno, error.strerror, host)

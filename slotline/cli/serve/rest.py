@@ -58,11 +58,9 @@ def bind_rest(config: RestConfig) -> RestServer:
     try:
         return RestServer(config)
     except OSError as error:
-        reason = error.strerror or str(error)
-        logger.error(
-            "couldn't bind to server socket", extra={"hostname": config.host, "port": config.port, "reason": reason}
-        )
-        raise BindError(config.host, config.port, reason) from None
+        reason, host = error.strerror or str(error), error.filename or config.host
+        logger.error("couldn't bind to server socket", extra={"hostname": host, "port": config.port, "reason": reason})
+        raise BindError(host, config.port, reason) from None
 
 
 def log_listening(server: RestServer) -> None:

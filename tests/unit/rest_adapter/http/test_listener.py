@@ -43,7 +43,21 @@ def test_several_addresses_have_one_port(hosts: tuple[str, ...]) -> None:
 def test_if_one_of_several_addresses_is_taken_all_are_given_back() -> None:
     with socket.create_server(("127.0.0.2", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(OSError, match="in use"):
+        with pytest.raises(OSError, match=r"in use: '127.0.0.2'"):
             listener.listen_at(("127.0.0.1", "127.0.0.2"), port)
         with socket.create_server(("127.0.0.1", port)):
             pass
+
+
+@pytest.mark.parametrize("hosts", [("127.0.0.1", "localhost"), ("127.0.0.1", "127.0.0.1"), ("127.1", "127.0.0.1")])
+def test_an_address_that_is_named_twice_is_bound_once(hosts: tuple[str, ...]) -> None:
+    (one,) = listener.listen_at(hosts, 0)
+    with one:
+        assert one.getsockname()[0] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("name", ["a..b", "a" * 64, "no.such.host.invalid"])
+def test_what_is_no_host_is_told_by_name_before_any_address_is_bound(name: str) -> None:
+    with pytest.raises(OSError, match=f"'{name}'") as caught:
+        listener.listen_at(("127.0.0.1", name), 0)
+    assert caught.value.filename == name
