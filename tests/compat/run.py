@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 #: A test that takes longer has failed, in seconds. Theirs start several servers.
 _LIMIT_S = 120
-#: Several at once only wait for each other: each starts a server.
 #: How pytest ends that has run tests, whatever became of them.
 _RAN = (0, 1)
+#: More at once only wait for each other: each starts a server.
 _AT_ONCE = 2
 
 
