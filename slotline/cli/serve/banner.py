@@ -114,9 +114,9 @@ def _rows(facts: BannerFacts) -> Iterator[tuple[str, str]]:
     if facts.rest_url:
         yield from _rest_rows(facts.rest_url)
     if facts.also:
-        yield "also", ", ".join(facts.also)
+        yield "also", ", ".join(url + listening for url, listening in map(_to_connect, facts.also))
     if facts.core:
-        yield "core", f"{facts.core}; {facts.rest_url}/health tells whether it serves"
+        yield "core", f"{facts.core}; {_to_connect(facts.rest_url)[0]}/health tells whether it serves"
     else:
         yield "gRPC", _grpc_text(facts)
     if facts.model is not None:
@@ -129,13 +129,17 @@ def _rows(facts: BannerFacts) -> Iterator[tuple[str, str]]:
 
 
 def _rest_rows(url: str) -> Iterator[tuple[str, str]]:
-    listening = ""
-    for every, local in _EVERY_ADDRESS.items():
-        if url.startswith(every):
-            listening = " at every address of this machine"
-            url = local + url.removeprefix(every)
+    url, listening = _to_connect(url)
     yield "REST", f"{url} for browsers and the API of llama.cpp{listening}"
     yield "OpenAI", f"{url}/v1 is the base_url for clients"
+
+
+def _to_connect(url: str) -> tuple[str, str]:
+    """Where to connect to a server that listens there, and what to say of others who can."""
+    for every, local in _EVERY_ADDRESS.items():
+        if url.startswith(every):
+            return local + url.removeprefix(every), " at every address of this machine"
+    return url, ""
 
 
 def _grpc_text(facts: BannerFacts) -> str:

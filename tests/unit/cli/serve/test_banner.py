@@ -113,6 +113,14 @@ def test_other_addresses_are_told_and_open_doors_among_them() -> None:
     assert rows["also"] == "http://[::1]:8080, http://127.0.0.2:8080"
     assert "keys" not in rows
     assert "keys" in _rows(replace(SERVE, also=("http://192.0.2.7:8080",)))
+    rows = _rows(replace(SERVE, also=("http://0.0.0.0:8080", "http://127.0.0.2:8080")))
+    assert rows["also"] == "http://127.0.0.1:8080 at every address of this machine, http://127.0.0.2:8080"
+    assert "keys" in rows
+
+
+def test_the_health_of_a_core_is_told_at_an_address_to_connect_to() -> None:
+    rows = _rows(BannerFacts(rest_url="http://0.0.0.0:8080", core="unix:/core"))
+    assert rows["core"] == "unix:/core; http://127.0.0.1:8080/health tells whether it serves"
 
 
 def test_keys_are_told_and_how_to_send_them() -> None:
