@@ -68,14 +68,13 @@ _CONSTRAINTS = (
     Unsupported("grammar_triggers", "begin with the grammar later", ([],)),
     Unsupported("preserved_tokens", "show control tokens in the text", ([],)),
 )
+#: Only routes that generate obey it.
 LORA = Unsupported(
     "lora",
     "scale LoRA adapters for this request",
     ([],),
     advice="leave it out; POST /lora-adapters scales them for everybody",
 )
-"""What only routes that generate obey."""
-
 _SAMPLING = (
     Unsupported("use_beam_search", "search with beams", (False,)),
     Unsupported("allowed_token_ids", "allow no other tokens", advice="leave it out, or send logit_bias"),
