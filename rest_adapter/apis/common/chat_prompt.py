@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rest_adapter.api_shape import ApiShape
 from rest_adapter.apis.common.fields import read_object
 from rest_adapter.json.encoding import encode
 
@@ -28,26 +29,31 @@ def end_at_marker(request: GenerateRequest) -> None:
     request.stop.texts.append(_CHATML_END)
 
 
-def read_template_variables(chat: ChatPrompt, body: Mapping[str, object]) -> None:
-    """Read the field ``chat_template_kwargs``.
+def read_template_variables(chat: ChatPrompt, body: Mapping[str, object], shape: ApiShape, today: date | None) -> None:
+    """Read the field ``chat_template_kwargs``, behind all that the body says of thinking.
+
+    In the shape of today templates get what llama.cpp's server gives all of them, too, unless the body sets it: the
+    date, and leave to think.
+
+    Args:
+        chat: gets the variables.
+        body: the JSON body.
+        shape: whose variables count.
+        today: the date; None for nothing but the field.
 
     Raises:
         InvalidRequest: it is no object.
     """
-    if (value := body.get("chat_template_kwargs")) is not None:
-        chat.template_kwargs_json = encode(read_object("chat_template_kwargs", value)).decode()
-
-
-def set_usual_variables(chat: ChatPrompt, body: Mapping[str, object], today: date) -> None:
-    """Set what llama.cpp's server of today gives every template, unless the body sets it: the date, and leave to think.
-
-    Behind all that the body says of the conversation.
-    """
-    usual: dict[str, object] = {"date_string": f"{today:%d %b %Y}", "datetime": f"{today:%b %d %Y}"}
-    if not chat.reasoning.HasField("enabled"):
-        usual["enable_thinking"] = True
-    given = body.get("chat_template_kwargs")
-    chat.template_kwargs_json = encode(usual | (given if isinstance(given, dict) else {})).decode()
+    value = body.get("chat_template_kwargs")
+    variables = {} if value is None else read_object("chat_template_kwargs", value)
+    if shape is ApiShape.NOW and today is not None:
+        usual: dict[str, object] = {"date_string": f"{today:%d %b %Y}", "datetime": f"{today:%b %d %Y}"}
+        if not chat.reasoning.HasField("enabled"):
+            usual["enable_thinking"] = True
+        variables = usual | variables
+    elif value is None:
+        return
+    chat.template_kwargs_json = encode(variables).decode()
 
 
 def penalize_answer_only(request: GenerateRequest) -> None:

@@ -12,7 +12,6 @@ from rest_adapter.apis.common.chat_prompt import (
     end_at_marker,
     penalize_answer_only,
     read_template_variables,
-    set_usual_variables,
     text_of,
 )
 from rest_adapter.apis.common.constraints import path_of_constraint, read_constraints
@@ -140,11 +139,9 @@ def read_chat(
         join_texts(request.chat)
     if (value := body.get("add_generation_prompt")) is not None:
         request.chat.add_generation_prompt = read_bool("add_generation_prompt", value)
-    read_template_variables(request.chat, body)
     calls_tools = read_tools(request.chat, body)
     reasoning = read_reasoning(request, body, calls_tools=calls_tools, default=reasoning_format, thinks=thinks)
-    if shape is ApiShape.NOW and today is not None:
-        set_usual_variables(request.chat, body, today)
+    read_template_variables(request.chat, body, shape, today)
     if "penalty_prompt" not in body:
         penalize_answer_only(request)
     is_stream = read_flag(body, "stream")

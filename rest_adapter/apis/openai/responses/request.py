@@ -12,7 +12,6 @@ from rest_adapter.apis.common.chat_prompt import (
     end_at_marker,
     penalize_answer_only,
     read_template_variables,
-    set_usual_variables,
 )
 from rest_adapter.apis.common.constraints import read_constraints
 from rest_adapter.apis.common.extras import Extras, read_extras
@@ -116,11 +115,9 @@ def read_response(
     constraint_field = read_constraints(request, fields, (_FORMAT, form))
     wants_logprobs = _read_logprobs(request, body)
     turns = read_conversation(request.chat, body.instructions, body.input)
-    read_template_variables(request.chat, fields)
     tools = read_response_tools(request.chat, body.tools, body.tool_choice, body.parallel_tool_calls)
     reasoning = _read_reasoning(request, fields, body.reasoning, thinks)
-    if shape is ApiShape.NOW and today is not None:
-        set_usual_variables(request.chat, fields, today)
+    read_template_variables(request.chat, fields, shape, today)
     if "penalty_prompt" not in fields:
         penalize_answer_only(request)
     return ResponseCall(
