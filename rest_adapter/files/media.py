@@ -6,25 +6,23 @@ from urllib.parse import unquote
 
 from rest_adapter.files.inside import LeadsOut, open_inside
 
-SCHEME = "file://"
-
 
 class Unreadable(Exception):
     """A file cannot be had; the text says why, to be read after its URL."""
 
 
-def read_media(directory: str, url: str, max_bytes: int) -> bytes:
+def read_media(directory: str, path: str, max_bytes: int) -> bytes:
     """A file below a directory; blocks.
 
     Args:
         directory: where files may be.
-        url: ``SCHEME`` and the path below the directory, with or without slashes in front.
+        path: below the directory as a URL has it, with or without slashes in front.
         max_bytes: largest file.
 
     Raises:
         Unreadable: there is no such file, or it is too large. It is not told whether there is one elsewhere.
     """
-    name = unquote(url[len(SCHEME) :]).lstrip("/")
+    name = unquote(path).lstrip("/")
     try:
         found = open_inside(directory, name)
     except LeadsOut:

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 #: What the OpenAI API calls a part that is a picture, and the field that has its URL.
 IMAGE_URL = "image_url"
+#: What the URL of a file begins with; its path below the directory of files follows.
+LOCAL = "file://"
 _REMOTE = ("http://", "https://")
-_LOCAL = "file://"
 #: A data URL up to its comma: the type, and parameters.
 _HEAD = re.compile(r"data:([^;,]{0,128})((?:;[^;,]{0,128}){0,8}),", re.IGNORECASE)
 _FORMS = "a data URL, data:image/png;base64,..., or an http, https or file URL"
@@ -78,9 +79,9 @@ class Pictures:
         scheme = url[:_SCHEME_SHOWN].lower()
         if scheme.startswith("data:"):
             self.add_bytes(part, place, path, _read_data_url(path, url))
-        elif scheme.startswith((*_REMOTE, _LOCAL)):
+        elif scheme.startswith((*_REMOTE, LOCAL)):
             self.add_bytes(part, place, path, b"")
-            elsewhere = self.local if scheme.startswith(_LOCAL) else self.remote
+            elsewhere = self.local if scheme.startswith(LOCAL) else self.remote
             elsewhere.append(PictureElsewhere(path, url, part.image))
         else:
             raise refusal(path, url, _FORMS)

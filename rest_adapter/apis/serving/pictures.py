@@ -6,6 +6,7 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from rest_adapter.apis.common.pictures import LOCAL
 from rest_adapter.apis.serving.limits import served_model
 from rest_adapter.errors import InvalidRequest, Overloaded
 from rest_adapter.files.media import Unreadable, read_media
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from rest_adapter.apis.common.pictures import PictureElsewhere, Pictures
     from rest_adapter.apis.serving.app_context import AppContext
+    from rest_adapter.remote.fetcher import Fetcher
     from slotline.v1.model_pb2 import ImageSupport
 
 Call = TypeVar("Call")
@@ -50,9 +52,10 @@ def fetch_pictures(context: AppContext, pictures: Pictures) -> None:
     """
     if not pictures.remote and not pictures.local:
         return
-    if pictures.local and context.config.media_path is None:
+    folder, fetcher = context.config.media_path, context.fetcher
+    if pictures.local and folder is None:
         raise _refused(pictures.local[0], "is a file, and this server was started without --media-path")
-    if pictures.remote and context.fetcher is None:
+    if pictures.remote and fetcher is None:
         raise _refused(pictures.remote[0], "is at another server, and this one fetches no pictures")
     model = served_model(context.core)
     if not model.HasField("images"):
@@ -61,29 +64,27 @@ def fetch_pictures(context: AppContext, pictures: Pictures) -> None:
     if len(pictures.paths) > limits.max_images:
         last = (*pictures.local, *pictures.remote)[-1]
         raise _refused(last, f"is one picture too many; a request may have {limits.max_images}")
-    rest = _read_files(context, pictures.local, limits)
-    if pictures.remote:
-        _fetch(context, pictures.remote, rest)
-
-
-def _read_files(context: AppContext, pictures: Sequence[PictureElsewhere], limits: ImageSupport) -> int:
-    """Read the pictures in files; returns how many bytes others may have."""
-    folder, rest = context.config.media_path, limits.max_request_image_bytes
-    for picture in pictures:
-        assert folder is not None
-        read = partial(read_media, folder, picture.url, min(limits.max_image_bytes, rest))
-        try:
+    rest = limits.max_request_image_bytes
+    if folder is not None:
+        for picture in pictures.local:
+            read = partial(_read_file, folder, picture, min(limits.max_image_bytes, rest))
             picture.image.data = context.reading.run(read)
-        except Unreadable as error:
-            raise _refused(picture, str(error)) from None
-        rest -= len(picture.image.data)
-    return rest
+            rest -= len(picture.image.data)
+    if fetcher is not None and pictures.remote:
+        _fetch(fetcher, pictures.remote, rest)
 
 
-def _fetch(context: AppContext, pictures: Sequence[PictureElsewhere], max_bytes: int) -> None:
+def _read_file(folder: str, picture: PictureElsewhere, max_bytes: int) -> bytes:
+    """A picture in a file."""
+    try:
+        return read_media(folder, picture.url[len(LOCAL) :], max_bytes)
+    except Unreadable as error:
+        raise _refused(picture, str(error)) from None
+
+
+def _fetch(fetcher: Fetcher, pictures: Sequence[PictureElsewhere], max_bytes: int) -> None:
     """Fetch the pictures of other servers."""
-    assert context.fetcher is not None
-    with closing(context.fetcher.fetch([one.url for one in pictures], max_bytes=max_bytes)) as files:
+    with closing(fetcher.fetch([one.url for one in pictures], max_bytes=max_bytes)) as files:
         for picture in pictures:
             try:
                 picture.image.data = next(files)
