@@ -1,6 +1,7 @@
 """``__verbose`` in answers of chats and text completions: the same answer as the native route gives it today.
 
-It has the prompt as the model saw it, and the settings in force.
+It has the prompt as the model saw it, and the settings in force. Where a chat's answer is taken apart, its ``content``
+is that of the message, without reasoning and calls.
 """
 
 from __future__ import annotations
