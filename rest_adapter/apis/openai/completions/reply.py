@@ -46,7 +46,7 @@ class TextCompletionReply:
             [_TextChoice(prompt * call.n_choices + i, echo, call.scores_echo) for i in range(call.n_choices)]
             for prompt, echo in enumerate(echoes)
         ]
-        self._prompts = [_ScoredPrompt(echo) for echo in echoes]
+        self._prompts = [_Prompt(echo) for echo in echoes]
         self._n_entries = 0
 
     def feed(self, number: int, response: GenerateResponse) -> Iterator[JsonObject]:
@@ -57,16 +57,15 @@ class TextCompletionReply:
         """
         choices = self._choices[number]
         self._model = self._model or response.accepted.model
-        event = response.WhichOneof("event")
-        if event == "accepted":
-            self._prompts[number].accepted = response.accepted
-        match event:
-            case "accepted" if self._is_scored:
-                self._expect(self._prompts[number], response.accepted)
-            case "accepted" if self._call.is_stream:
-                for choice in choices:
-                    if choice.echo:
-                        yield self._chunk(choice, choice.echo)
+        match response.WhichOneof("event"):
+            case "accepted":
+                self._prompts[number].accepted = response.accepted
+                if self._is_scored:
+                    self._expect(self._prompts[number], response.accepted)
+                elif self._call.is_stream:
+                    for choice in choices:
+                        if choice.echo:
+                            yield self._chunk(choice, choice.echo)
             case "progress":
                 yield self._chunk(choices[0], "") | {"prompt_progress": prompt_progress(response.progress)}
             case "prompt":
@@ -119,7 +118,7 @@ class TextCompletionReply:
     def _is_scored(self) -> bool:
         return self._call.requests[0].output.prompt_logprobs
 
-    def _expect(self, prompt: _ScoredPrompt, accepted: Accepted) -> None:
+    def _expect(self, prompt: _Prompt, accepted: Accepted) -> None:
         """Note how long a prompt is.
 
         Raises:
@@ -137,7 +136,7 @@ class TextCompletionReply:
             )
 
     def _take_prompt(
-        self, prompt: _ScoredPrompt, choices: Sequence[_TextChoice], message: PromptTokens
+        self, prompt: _Prompt, choices: Sequence[_TextChoice], message: PromptTokens
     ) -> Iterator[JsonObject]:
         prompt.n_left -= len(message.tokens)
         if self._call.wants_prompt_logprobs:
@@ -207,11 +206,12 @@ class _TextChoice(Choice):
         self.logprobs = LogprobLists()
 
 
-class _ScoredPrompt:
-    """A prompt, whose log-probabilities come in pieces if they are wanted.
+class _Prompt:
+    """One of the prompts.
 
     Attributes:
         accepted: where it runs.
+        tokens: those that are echoed with their log-probabilities, which come in pieces.
         n_left: tokens that have not come yet.
         fields: fields about the prompt that each of its answers has.
     """
