@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 #: Paths in the text of an error.
 _PATH = re.compile(r"\b(?:chat|output)(?:\.[a-z_]+(?:\[\d+\])?)+")
-#: A path, of several fields at least, with which a text begins.
-_REFUSED = re.compile(r"[a-z_]+(?:\[\d+\])?(?:\.[a-z_]+(?:\[\d+\])?)+(?=: )")
+#: A path, of several fields at least, with which a text begins, and the colon behind it.
+_REFUSED = re.compile(r"([a-z_]+(?:\[\d+\])?(?:\.[a-z_]+(?:\[\d+\])?)+): ")
 #: Words of the contract that bodies have in another form, and how OpenAI writes them.
 OPENAI_WORDS: Mapping[str, str] = {
     "TOOL_MODE_NONE": '"none"',
@@ -47,7 +47,7 @@ def of_refused_field(failure: RpcFailure) -> RpcFailure:
     Such as a picture for a model that takes none.
     """
     found = _REFUSED.match(failure.message) if failure.reason == reasons.NOT_SUPPORTED else None
-    return failure if found is None else failure.of_field(found[0], failure.message[found.end() :].removeprefix(": "))
+    return failure if found is None else failure.of_field(found[1], failure.message[found.end() :])
 
 
 def told_of_body(
