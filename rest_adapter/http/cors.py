@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 ADDRESS_KEY = "slotline.address"
 #: Seconds for which a browser may keep the answer to a preflight.
 _MAX_AGE_S = 600
-_SAFE_METHODS = ("GET", "HEAD")
 #: What ``Access-Control-Request-Headers`` may hold to be repeated in the answer.
 _HEADER_NAMES = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z, \t-]*")
 
@@ -36,13 +35,16 @@ def asked_by(environ: WSGIEnvironment) -> Asked:
     )
 
 
-def refuse_foreigners(rules: OriginRules, asked: Asked, method: str, shape: ApiShape) -> None:
+def refuse_foreigners(rules: OriginRules, asked: Asked, *, is_harmless: bool) -> None:
     """Refuse a request if its Host is wrong, or if a foreign page asks for more than to read.
-
-    In the shape of today a preflight is answered, without the header by which the page might go on.
 
     Browsers let every page send what a form could send to any server, and only keep the answer from it. So requests
     that could change something are refused unless the page may read the answer, too.
+
+    Args:
+        rules: who may do what.
+        asked: where the request comes from, and where it goes.
+        is_harmless: it can change nothing.
 
     Raises:
         ForeignOrigin: a page wants more than to read, and may not.
@@ -53,7 +55,6 @@ def refuse_foreigners(rules: OriginRules, asked: Asked, method: str, shape: ApiS
             f"Host: {show(asked.host)} is no name of this server; without API keys, and where only this machine "
             "reaches it, allowed are IP addresses, localhost and the names in --allowed-hosts"
         )
-    is_harmless = method in _SAFE_METHODS or (method == "OPTIONS" and shape is ApiShape.NOW)
     if not is_harmless and not rules.allow_origin(asked):
         raise ForeignOrigin(
             f"Origin: {show(asked.origin)} may not use this server; without API keys, allowed are pages of this "
@@ -88,10 +89,10 @@ def preflight(methods: Iterable[str], environ: WSGIEnvironment, promises: Promis
     """The answer to OPTIONS, for pages that ask beforehand what they may send.
 
     Args:
-        methods: those that the path takes, without OPTIONS; none if there is no such path. The page can then send what
-            forms can send, and read the 404.
+        methods: those that the path takes, without OPTIONS; none if there is no such path. Unless promises name
+            methods, the page can then send what forms can send, and read the 404.
         environ: of the request.
-        promises: what it says.
+        promises: what it says whatever the path.
     """
     headers: list[tuple[str, str]] = []
     known = sorted(methods)
