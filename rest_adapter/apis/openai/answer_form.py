@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from rest_adapter.api_shape import ApiShape
+from rest_adapter.apis.common.timings import with_times
 from rest_adapter.apis.common.tokens import token_logprobs, token_probabilities_now
 from rest_adapter.version import slotline_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from rest_adapter.json.encoding import Encoded
+    from rest_adapter.json.encoding import Encoded, JsonObject
+    from slotline.v1.generation_pb2 import Finished
     from slotline.v1.tokens_pb2 import Token
 
 
@@ -33,6 +35,10 @@ class AnswerForm:
     tells_times: bool = False
     first_delta: Mapping[str, Any] = field(default_factory=lambda: {"role": "assistant"})
     token: Callable[[Token], Encoded] = token_logprobs
+
+    def timed(self, answer: JsonObject, end: Finished) -> JsonObject:
+        """What ends an answer, with its times if they are told."""
+        return with_times(answer, end) if self.tells_times else answer
 
     def told_model(self, asked: str) -> str:
         """The model's name for answers, from what the request calls it; empty for its name in the core."""
@@ -56,6 +62,7 @@ _FORMS: Mapping[ApiShape, AnswerForm] = {
 }
 
 
-def answer_form(shape: ApiShape) -> AnswerForm:
-    """The form of answers in a shape."""
-    return _FORMS[shape]
+def answer_form(shape: ApiShape, *, tells_times: bool) -> AnswerForm:
+    """The form of answers in a shape; with ``tells_times``, which a body asks for, they have the times in any case."""
+    form = _FORMS[shape]
+    return replace(form, tells_times=True) if tells_times and not form.tells_times else form

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from rest_adapter.api_shape import ApiShape
 from rest_adapter.apis.common.answer_now import answer_now
 from rest_adapter.apis.common.fields import read_bool
-from rest_adapter.apis.common.settings_now import settings_now
+from rest_adapter.apis.common.settings_now import Asked, settings_now
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rest_adapter.apis.common.settings_now import Asked
+    from rest_adapter.apis.common.extras import Extras
     from rest_adapter.apis.openai.choices import Choice
     from rest_adapter.json.encoding import JsonObject
     from slotline.v1.generation_pb2 import Accepted, GenerateRequest
@@ -27,36 +27,50 @@ KEY = "__verbose"
 
 
 def read_verbose(
-    request: GenerateRequest, body: Mapping[str, object], shape: ApiShape, *, is_server_verbose: bool
-) -> bool:
-    """Whether answers have it, and ask the core for what it needs.
+    request: GenerateRequest,
+    body: Mapping[str, object],
+    shape: ApiShape,
+    extras: Extras,
+    *,
+    is_server_verbose: bool,
+    is_stream: bool,
+    parts: Mapping[str, object],
+) -> Asked | None:
+    """What settings in it show that the core does not report; None if answers do not have it.
 
     Args:
-        request: the message.
+        request: the message, whose output says all else; the core is asked for what is needed.
         body: the JSON body.
         shape: of answers; in that of 2024 only the body counts.
+        extras: what the body asks for beside its answer.
         is_server_verbose: the server was started with ``--verbose``.
+        is_stream: the answer is a stream.
+        parts: what settings show of how the answer is taken apart.
 
     Raises:
         InvalidRequest: the field is neither true nor false.
     """
     value = body.get(VERBOSE)
     usual = is_server_verbose and shape is ApiShape.NOW
-    is_verbose = usual if value is None else read_bool(VERBOSE, value)
-    if is_verbose:
-        request.output.prompt_text = True
-    return is_verbose
+    if not (usual if value is None else read_bool(VERBOSE, value)):
+        return None
+    output = request.output
+    output.prompt_text = True
+    n_probs = output.top_logprobs or output.n_probs
+    return Asked(is_stream=is_stream, timings_per_token=extras.tells_times, n_probs=n_probs, parts=parts)
 
 
-def with_verbose(answer: JsonObject, accepted: Accepted, choice: Choice, asked: Asked) -> JsonObject:
-    """An answer, or the last chunk of one, with it.
+def with_verbose(answer: JsonObject, accepted: Accepted, choice: Choice, asked: Asked | None) -> JsonObject:
+    """An answer, or the last chunk of one, with it if it is wanted.
 
     Args:
         answer: what the client gets.
         accepted: where the choice ran.
         choice: what it is about.
-        asked: what the body asks for.
+        asked: as ``read_verbose`` gives it.
     """
+    if asked is None:
+        return answer
     end = choice.end()
     settings = settings_now(end.settings, asked)
     return answer | {

@@ -62,15 +62,14 @@ class ChatReply:
                 choice = self._choices[response.finished.index]
                 choice.finished = response.finished
                 if self._call.is_stream:
-                    chunk = self._timed(self._chunk(choice, {}, choice.finish_reason()), choice)
-                    yield self._verbose(chunk, choice)
+                    yield self._ended(self._chunk(choice, {}, choice.finish_reason()), choice)
 
     def closing_events(self) -> Iterator[JsonObject]:
         """The chunk after the last message: the usage, if it was asked for."""
         usage = usage_json((self._choices,))
         if self._call.includes_usage:
             chunk = self._envelope("chat.completion.chunk") | {"choices": [], "usage": usage}
-            yield self._timed(chunk, self._choices[0])
+            yield self._form.timed(chunk, self._choices[0].end())
 
     def result(self) -> JsonObject:
         """The answer without a stream, after the last message."""
@@ -80,18 +79,11 @@ class ChatReply:
         }
         if self._wants_probabilities:
             result["completion_probabilities"] = [entry for choice in self._choices for entry in choice.probabilities]
-        return self._verbose(self._timed(result, self._choices[0]), self._choices[0])
+        return self._ended(result, self._choices[0])
 
-    def _timed(self, answer: JsonObject, choice: ChatChoice) -> JsonObject:
-        """What ends an answer, with the times of a choice if they are wanted."""
-        is_wanted = self._form.tells_times or self._call.extras.tells_times
-        return with_times(answer, choice.end()) if is_wanted else answer
-
-    def _verbose(self, answer: JsonObject, choice: ChatChoice) -> JsonObject:
-        """What ends an answer, with all about a choice if that is wanted."""
-        if not self._call.is_verbose:
-            return answer
-        return with_verbose(answer, self._accepted, choice, self._call.asked)
+    def _ended(self, answer: JsonObject, choice: ChatChoice) -> JsonObject:
+        """What ends an answer, with its times and all else about a choice as far as they are wanted."""
+        return with_verbose(self._form.timed(answer, choice.end()), self._accepted, choice, self._call.verbose)
 
     def _first_delta(self) -> JsonObject:
         """What the first chunk of an answer has."""

@@ -22,7 +22,6 @@ from rest_adapter.apis.common.max_tokens import read_max_tokens
 from rest_adapter.apis.common.number_of_answers import read_n
 from rest_adapter.apis.common.options import apply_options, read_timeout_s
 from rest_adapter.apis.common.overflow import read_overflow
-from rest_adapter.apis.common.settings_now import Asked
 from rest_adapter.apis.common.synonyms import apply_synonyms
 from rest_adapter.apis.common.unsupported import CHAT, refuse_unsupported
 from rest_adapter.apis.openai.answer_form import AnswerForm, answer_form
@@ -46,6 +45,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from rest_adapter.apis.common.pictures import Pictures
+    from rest_adapter.apis.common.settings_now import Asked
     from slotline.v1.prompt_pb2 import ChatPrompt
 
 
@@ -65,7 +65,7 @@ class ChatCall:
         pictures: those of the messages.
         extras: what else it asks for.
         form: of answers.
-        is_verbose: answers have ``__verbose``.
+        verbose: what ``__verbose`` in answers shows that the core does not report; None if they do not have it.
     """
 
     request: GenerateRequest
@@ -80,18 +80,7 @@ class ChatCall:
     pictures: Pictures
     extras: Extras
     form: AnswerForm
-    is_verbose: bool = False
-
-    @property
-    def asked(self) -> Asked:
-        """What settings show of it that the core does not report."""
-        output = self.request.output
-        return Asked(
-            is_stream=self.is_stream,
-            timings_per_token=self.extras.tells_times,
-            n_probs=output.top_logprobs or output.n_probs,
-            parts=self.reasoning.shown_parts(is_stream=self.is_stream),
-        )
+    verbose: Asked | None = None
 
 
 def read_chat(
@@ -145,7 +134,8 @@ def read_chat(
     if "penalty_prompt" not in body:
         penalize_answer_only(request)
     is_stream = read_flag(body, "stream")
-    form = answer_form(shape)
+    extras = read_extras(request, body, is_stream=is_stream)
+    form = answer_form(shape, tells_times=extras.tells_times)
     return ChatCall(
         request=request,
         model=form.told_model(read_model(body)),
@@ -157,9 +147,17 @@ def read_chat(
         constraint_field=constraint_field,
         reasoning=reasoning,
         pictures=pictures,
-        extras=read_extras(request, body, is_stream=is_stream),
+        extras=extras,
         form=form,
-        is_verbose=read_verbose(request, body, shape, is_server_verbose=is_server_verbose),
+        verbose=read_verbose(
+            request,
+            body,
+            shape,
+            extras,
+            is_server_verbose=is_server_verbose,
+            is_stream=is_stream,
+            parts=reasoning.shown_parts(is_stream=is_stream),
+        ),
     )
 
 

@@ -85,7 +85,8 @@ class TextCompletionReply:
         """The chunk after the last message: the usage, if it was asked for."""
         usage = usage_json(self._choices)
         if self._call.includes_usage:
-            yield self._timed(self._envelope() | {"choices": [], "usage": usage}, self._choices[0][0])
+            chunk = self._envelope() | {"choices": [], "usage": usage}
+            yield self._call.form.timed(chunk, self._choices[0][0].end())
 
     def result(self) -> JsonObject:
         """The answer without a stream, after the last message."""
@@ -102,17 +103,10 @@ class TextCompletionReply:
             result["completion_probabilities"] = [entry for choice in choices for entry in choice.probabilities]
         return self._ended(result, choices[0])
 
-    def _timed(self, answer: JsonObject, choice: _TextChoice) -> JsonObject:
-        """What ends an answer, with the times of a choice if they are wanted."""
-        is_wanted = self._call.form.tells_times or self._call.extras.tells_times
-        return with_times(answer, choice.end()) if is_wanted else answer
-
     def _ended(self, answer: JsonObject, choice: _TextChoice) -> JsonObject:
-        """The same, and with all about a choice if that is wanted."""
-        timed, call = self._timed(answer, choice), self._call
-        if not call.is_verbose:
-            return timed
-        return with_verbose(timed, self._prompts[choice.index // call.n_choices].accepted, choice, call.asked)
+        """What ends an answer, with its times and all else about a choice as far as they are wanted."""
+        accepted, call = self._prompts[choice.index // self._call.n_choices].accepted, self._call
+        return with_verbose(call.form.timed(answer, choice.end()), accepted, choice, call.verbose)
 
     @property
     def _is_scored(self) -> bool:

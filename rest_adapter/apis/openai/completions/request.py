@@ -17,7 +17,7 @@ from rest_adapter.apis.common.number_of_answers import read_n
 from rest_adapter.apis.common.options import apply_options, json_name, read_timeout_s
 from rest_adapter.apis.common.overflow import read_overflow
 from rest_adapter.apis.common.prompt import Part, Prompt, check_repeated, put_parts, read_prompts, requests_for
-from rest_adapter.apis.common.settings_now import NO_CHAT, Asked
+from rest_adapter.apis.common.settings_now import NO_CHAT
 from rest_adapter.apis.common.synonyms import apply_synonyms
 from rest_adapter.apis.common.unsupported import TEXT, refuse_unsupported
 from rest_adapter.apis.openai.answer_form import AnswerForm, answer_form
@@ -32,6 +32,8 @@ from slotline.v1.generation_pb2 import GenerateRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from rest_adapter.apis.common.settings_now import Asked
 
 #: The default of the OpenAI API.
 DEFAULT_MAX_TOKENS = 16
@@ -58,7 +60,7 @@ class TextCompletionCall:
         constraint_field: the field that a grammar or a choice came from.
         extras: what else it asks for.
         form: of answers.
-        is_verbose: answers have ``__verbose``.
+        verbose: what ``__verbose`` in answers shows that the core does not report; None if they do not have it.
     """
 
     requests: tuple[GenerateRequest, ...]
@@ -74,18 +76,7 @@ class TextCompletionCall:
     constraint_field: str
     extras: Extras
     form: AnswerForm
-    is_verbose: bool = False
-
-    @property
-    def asked(self) -> Asked:
-        """What settings show of it that the core does not report."""
-        output = self.requests[0].output
-        return Asked(
-            is_stream=self.is_stream,
-            timings_per_token=self.extras.tells_times,
-            n_probs=output.top_logprobs or output.n_probs,
-            parts=NO_CHAT,
-        )
+    verbose: Asked | None = None
 
     @property
     def scores_echo(self) -> bool:
@@ -152,11 +143,13 @@ def read_text_completion(
     wants_prompt_logprobs = _read_prompt_logprobs(template, body, is_stream=is_stream)
     bound_candidates(template, len(prompts.items), logprobs="logprobs")
     extras = read_extras(template, body, is_stream=is_stream)
-    is_verbose = read_verbose(template, body, shape, is_server_verbose=is_server_verbose)
+    verbose = read_verbose(
+        template, body, shape, extras, is_server_verbose=is_server_verbose, is_stream=is_stream, parts=NO_CHAT
+    )
     requests = requests_for(template, prompts)
     if suffix:
         _put_suffix(requests, prompts.items, suffix)
-    form = answer_form(shape)
+    form = answer_form(shape, tells_times=extras.tells_times)
     return TextCompletionCall(
         requests=requests,
         prompts=prompts.items,
@@ -171,7 +164,7 @@ def read_text_completion(
         constraint_field=constraint_field,
         extras=extras,
         form=form,
-        is_verbose=is_verbose,
+        verbose=verbose,
     )
 
 

@@ -177,7 +177,7 @@ def test_the_body_says_whether_an_answer_is_verbose_and_today_the_server_too(
 ) -> None:
     body = {"messages": [USER]} if read is read_chat else {"prompt": "Hi"}
     call = read({**body, "verbose": verbose}, shape=shape, is_server_verbose=is_server_verbose)
-    assert call.is_verbose is is_verbose
+    assert (call.verbose is not None) is is_verbose
     request = call.request if read is read_chat else call.requests[0]
     assert request.output.prompt_text is is_verbose
 
