@@ -217,7 +217,7 @@ class MediaOptions:
         mmproj_offload: whether the projector may use a GPU.
         image_min_tokens, image_max_tokens: tokens of a picture, for projectors with sizes that follow the picture; None
             for those of the file.
-        media_threads: threads that encode.
+        media_threads: threads that encode; None for as many as the model has, and one while that computes.
         media_nice: how much the process that encodes yields to others, as ``nice`` takes it.
         media_cache_mib: main memory for encoded pictures, in MiB; 0 keeps none.
         max_images: most pictures of one request.
@@ -232,7 +232,7 @@ class MediaOptions:
     mmproj_offload: bool = True
     image_min_tokens: int | None = bounded(None, 1, MAX_BATCH)
     image_max_tokens: int | None = bounded(None, 1, MAX_BATCH)
-    media_threads: int = bounded(1, 1, MAX_THREADS)
+    media_threads: int | None = bounded(None, 1, MAX_THREADS)
     media_nice: int = bounded(5, 0, 19)
     media_cache_mib: int = bounded(256, 0, INT32_MAX)
     max_images: int = bounded(16, 1, 1024)

@@ -14,12 +14,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from service.media.wire import JOB_NUMBER, line
+from service.media.wire import line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from service.media.wire import Setup
+    from service.media.wire import Control, Setup
 
 #: The program by its name: nothing here imports what it imports.
 PROGRAM = "service.llama.media.worker"
@@ -52,25 +52,25 @@ class WorkerProcess:
 
     def __init__(self, setup: Setup, wake: int) -> None:
         self._wake = wake
-        stops, self._stop_pipe = os.pipe()
+        controls, self._control_pipe = os.pipe()
         self._stderr = os.memfd_create("stderr")
         try:
             # -I: neither the environment nor the working directory may change what the program imports.
             self._popen = subprocess.Popen(
-                [sys.executable, "-I", "-m", PROGRAM, str(stops)],
+                [sys.executable, "-I", "-m", PROGRAM, str(controls)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._stderr,
-                pass_fds=(stops,),
+                pass_fds=(controls,),
                 env=os.environ | _ALLOCATOR,
                 start_new_session=True,
             )
         except OSError:
-            os.close(self._stop_pipe)
+            os.close(self._control_pipe)
             os.close(self._stderr)
             raise
         finally:
-            os.close(stops)
+            os.close(controls)
         assert self._popen.stdin is not None
         assert self._popen.stdout is not None
         self._stdin, self._stdout = self._popen.stdin.fileno(), self._popen.stdout.fileno()
@@ -147,10 +147,10 @@ class WorkerProcess:
         self._wait(self._stdout, select.POLLIN, attend)
         raise ProcessEnded
 
-    def stop(self, job: int) -> None:
-        """Ask it to end a job."""
+    def control(self, control: Control) -> None:
+        """Tell it something while it encodes."""
         with contextlib.suppress(OSError):  # it has ended
-            os.write(self._stop_pipe, JOB_NUMBER.pack(job))
+            os.write(self._control_pipe, control.to_bytes())
 
     def cpu_s(self) -> float:
         """Processor time that it has taken, in seconds."""
@@ -173,7 +173,7 @@ class WorkerProcess:
         with contextlib.suppress(OSError):
             self._popen.stdin.close()
         self._popen.stdout.close()
-        os.close(self._stop_pipe)
+        os.close(self._control_pipe)
         return status
 
     def last_words(self) -> str:

@@ -8,13 +8,14 @@ or ``failed``. Then each picture is a line ``{"job", "n_bytes"}`` and the file, 
     {"job", "costly": TEXT}     the same, because it takes too much
     {"job", "stopped": true}    the core has asked for that
 
-On a pipe of its own the core sends the number of a job, 8 bytes, to end it.
+On a pipe of its own the core sends ``Control``: that a job shall end, and what the model does.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from service.engine.language_model import Rows
     from service.engine.request.media import Grid
 
-JOB_NUMBER = struct.Struct("=Q")
+#: Written and read whole: a pipe parts nothing that is so short.
+_CONTROL = struct.Struct("=Q?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,8 @@ class Setup:
         use_gpu: whether the projector may use a GPU.
         min_tokens, max_tokens: tokens of a picture, None for those of the file.
         n_whole: most rows of media that the text model evaluates in one call.
-        n_threads: threads that encode.
+        n_threads: threads that encode; None for as many as there are cores.
+        gives_way: whether only one of them does while the model computes.
         nice: how much it yields to others.
         max_pixels: most pixels of a picture.
         cpu_s: seconds of processor time for one picture.
@@ -56,7 +59,8 @@ class Setup:
     min_tokens: int | None
     max_tokens: int | None
     n_whole: int
-    n_threads: int
+    n_threads: int | None
+    gives_way: bool
     nice: int
     max_pixels: int
     cpu_s: float
@@ -72,6 +76,29 @@ class Setup:
         """From the first message."""
         overrides = tuple((key, value) for key, value in message.pop("kv_overrides"))
         return Setup(**message, kv_overrides=overrides)
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """What the core says while the process encodes.
+
+    Attributes:
+        ended_job: number of a job that shall end; 0 for none.
+        is_computing: whether the model computes.
+    """
+
+    ended_job: int
+    is_computing: bool
+
+    def to_bytes(self) -> bytes:
+        """For the pipe."""
+        return _CONTROL.pack(self.ended_job, self.is_computing)
+
+    @staticmethod
+    def read(descriptor: int) -> Control | None:
+        """The next one of the pipe; None behind the last."""
+        data = os.read(descriptor, _CONTROL.size)
+        return Control(*_CONTROL.unpack(data)) if data else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

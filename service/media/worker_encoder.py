@@ -21,10 +21,10 @@ from service.media.cache import EmbeddingCache
 from service.media.encoder import MediaCounts, ProjectorFacts, UnusablePicture, WorkerState
 from service.media.jobs import BadJob, Jobs, PictureKey
 from service.media.process import ProcessEnded, StallWatch, WorkerProcess, describe_end
-from service.media.wire import Setup, empty_chunk, facts_of
+from service.media.wire import Control, Setup, empty_chunk, facts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from service.config import MediaOptions, ModelConfig
     from service.media.encoder import EncodedPicture
@@ -42,8 +42,9 @@ STOP_GRACE_S = 0.2
 #: A process that computes nothing for so long is taken for stopped, or hung.
 STALL_S = 10.0
 START_STALL_S = 60.0
-#: Between two looks at that.
+#: Between two looks at that, and at whether the model computes while the process encodes.
 _LOOK_S = 1.0
+_MODEL_LOOK_S = 0.02
 #: Between attempts to start a process that does not start: the first time, and the longest.
 _BACK_OFF_S, _MAX_BACK_OFF_S = 0.3, 10.0
 #: Signals by which a picture ends its process; all others come from outside.
@@ -58,6 +59,7 @@ class WorkerEncoder:
         options: how to encode, with a projector.
         model: the text model.
         n_whole: most rows that it evaluates in one call, if their chunk is not causal.
+        is_computing: tells whether the model computes; any thread.
         stall_s: seconds without any progress after which a process that should encode is replaced.
         picture_bytes: memory that the pixels of a picture may take.
 
@@ -70,10 +72,12 @@ class WorkerEncoder:
         options: MediaOptions,
         model: ModelConfig,
         n_whole: int,
+        is_computing: Callable[[], bool],
         *,
         stall_s: float = STALL_S,
         picture_bytes: int = PICTURE_BYTES,
     ) -> None:
+        self._is_computing = is_computing
         self._stall_s = stall_s
         self._setup = _make_setup(options, model, n_whole, picture_bytes)
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -252,7 +256,8 @@ class WorkerEncoder:
             ProcessEnded: it has ended.
         """
         started_s = time.monotonic()
-        attention = _Attention(process, job, self._jobs, self._stall_s)
+        is_computing = self._is_computing if self._setup.gives_way else None
+        attention = _Attention(process, job, self._jobs, self._stall_s, is_computing)
         process.send({"job": job.number, "n_bytes": len(job.data)}, job.data, attention)
         message = process.message(attention)
         if "chunks" in message:
@@ -313,27 +318,40 @@ class _SomethingToDo(Exception):
 
 
 class _Attention:
-    """Looks after a process that does a job: ends the job when nobody wants it, and the process if that does not do."""
+    """Looks after a process that does a job: ends the job when nobody wants it, and the process if that does not do.
 
-    def __init__(self, process: WorkerProcess, job: Job, jobs: Jobs, stall_s: float) -> None:
+    It also tells the process whether the model computes, if there is somebody to ask.
+    """
+
+    def __init__(
+        self, process: WorkerProcess, job: Job, jobs: Jobs, stall_s: float, is_computing: Callable[[], bool] | None
+    ) -> None:
         self._process = process
         self._job = job
         self._jobs = jobs
         self._watch = StallWatch(process, stall_s)
+        self._is_computing = is_computing
+        self._was_computing: bool | None = None
         self._kill_s: float | None = None
 
     def __call__(self) -> float | None:
         if self._jobs.is_closed or self._watch.is_stalled():
             self._process.kill()
         if self._job.claims and not self._jobs.is_closed:
-            return _LOOK_S
+            return _LOOK_S if self._is_computing is None else self._look_at_model(self._is_computing())
         if self._kill_s is None:
             self._kill_s = time.monotonic() + STOP_GRACE_S
-            self._process.stop(self._job.number)
+            self._process.control(Control(self._job.number, is_computing=True))
         left_s = self._kill_s - time.monotonic()
         if left_s <= 0:
             self._process.kill()
         return max(0.0, left_s)
+
+    def _look_at_model(self, is_computing: bool) -> float:
+        if is_computing is not self._was_computing:
+            self._was_computing = is_computing
+            self._process.control(Control(0, is_computing))
+        return _MODEL_LOOK_S
 
 
 def _make_setup(options: MediaOptions, model: ModelConfig, n_whole: int, picture_bytes: int) -> Setup:
@@ -353,7 +371,8 @@ def _make_setup(options: MediaOptions, model: ModelConfig, n_whole: int, picture
         min_tokens=options.image_min_tokens,
         max_tokens=options.image_max_tokens,
         n_whole=n_whole,
-        n_threads=options.media_threads,
+        n_threads=options.media_threads or model.n_threads_batch or model.n_threads,
+        gives_way=options.media_threads is None,
         nice=options.media_nice,
         max_pixels=options.max_image_pixels,
         cpu_s=options.image_cpu_s,

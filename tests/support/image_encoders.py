@@ -13,7 +13,7 @@ from service.prompts.work import Work
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from service.engine.request.media import MediaChunk
@@ -42,6 +42,8 @@ class Encoders:
         *,
         text_model: Path | None = None,
         n_whole: int = N_WHOLE,
+        is_computing: Callable[[], bool] = lambda: False,
+        n_threads: int = 1,
         stall_s: float = 60.0,
         picture_bytes: int = 600 << 20,
         **options: Any,
@@ -49,8 +51,9 @@ class Encoders:
         """A new one that is not started yet; ``options`` are those of ``MediaOptions``."""
         made = WorkerEncoder(
             MediaOptions(mmproj=str(projector), **options),
-            ModelConfig(str(text_model or self._text_model)),
+            ModelConfig(str(text_model or self._text_model), n_threads=n_threads),
             n_whole,
+            is_computing,
             stall_s=stall_s,
             picture_bytes=picture_bytes,
         )

@@ -85,7 +85,9 @@ class Core:
         self._life = CoreLife(on_state, config.field_names)
         self.has_died = self._life.has_died
         self.has_refused = self._life.has_refused
-        self._loading = Loading(config, load, make_encoder, limits)
+        self._loading = Loading(
+            config, load, make_encoder, limits, is_computing=lambda: self._engine.progress().has_work
+        )
         self._admission = Admission()
         self._bridge = EventLoopBridge()
         self._model: ServedModel | None = None

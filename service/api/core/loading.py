@@ -52,13 +52,16 @@ class Load(Protocol):
 class MakeEncoder(Protocol):
     """Makes what encodes pictures; ``service.media.worker_encoder.WorkerEncoder`` is one."""
 
-    def __call__(self, options: MediaOptions, model: ModelConfig, n_whole: int) -> PictureEncoder:
+    def __call__(
+        self, options: MediaOptions, model: ModelConfig, n_whole: int, is_computing: Callable[[], bool]
+    ) -> PictureEncoder:
         """Make it; ``start`` comes later.
 
         Args:
             options: with a projector.
             model: which model the projector belongs to.
             n_whole: of the loaded model; see ``ModelInfo``.
+            is_computing: tells whether the model computes; any thread.
         """
 
 
@@ -70,6 +73,7 @@ class Loading:
         load: loads the weights.
         make_encoder: makes what encodes pictures, if there is a projector.
         limits: bounds on one request.
+        is_computing: tells whether the model computes; any thread.
 
     Attributes:
         progress: part of the model that is loaded, 0 to 1.
@@ -79,13 +83,22 @@ class Loading:
             format.
     """
 
-    def __init__(self, config: CoreConfig, load: Load, make_encoder: MakeEncoder, limits: Limits) -> None:
+    def __init__(
+        self,
+        config: CoreConfig,
+        load: Load,
+        make_encoder: MakeEncoder,
+        limits: Limits,
+        *,
+        is_computing: Callable[[], bool],
+    ) -> None:
         self.progress = 0.0
         self._encoder: PictureEncoder | None = None
         self._has_unusable_projector = False
         self._config = config
         self._load = load
         self._make_encoder = make_encoder
+        self._is_computing = is_computing
         self._limits = limits
         self._template_choice = None if config.chat_template is None else resolve_template(config.chat_template)
         if self._template_choice is not None and not has_jinja(self._template_choice):
@@ -218,7 +231,9 @@ class Loading:
             raise Draining
         if not info.can_generate:
             raise ProjectorFailed(f"`mmproj` is of no use: this model takes no pictures; {told_purpose(info)}")
-        encoder = self._encoder = self._make_encoder(self._config.media, self._config.model, info.n_whole)
+        encoder = self._encoder = self._make_encoder(
+            self._config.media, self._config.model, info.n_whole, self._is_computing
+        )
         await pool.run(0, lambda _: encoder.start())
         check_projector(encoder.facts, info)
 

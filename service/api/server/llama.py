@@ -23,11 +23,13 @@ def load_llama(config: ModelConfig, *, on_progress: Callable[[float], bool]) -> 
     return load(config, on_progress=on_progress)
 
 
-def make_encoder(options: MediaOptions, model: ModelConfig, n_whole: int) -> PictureEncoder:
+def make_encoder(
+    options: MediaOptions, model: ModelConfig, n_whole: int, is_computing: Callable[[], bool]
+) -> PictureEncoder:
     """Encode pictures in a process of their own, as ``service.api.core.loading.MakeEncoder`` wants it."""
     from service.media.worker_encoder import WorkerEncoder
 
-    return WorkerEncoder(options, model, n_whole)
+    return WorkerEncoder(options, model, n_whole, is_computing)
 
 
 def with_known_context(config: CoreConfig) -> CoreConfig:

@@ -73,6 +73,11 @@ class Library:
         """The instruction sets and features that it was built with, for example ``CPU : AVX2 = 1 | ...``."""
         return str(self.api.llama_print_system_info().decode())
 
+    def function(self, name: str) -> Callable[..., Any] | None:
+        """A function of the library, or of one that it is linked to; None if there is none of that name."""
+        found: Callable[..., Any] | None = getattr(self.api._lib, name, None)
+        return found
+
 
 @functools.cache
 def load_library() -> Library:

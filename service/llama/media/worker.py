@@ -14,7 +14,7 @@ import select
 import signal
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -23,12 +23,14 @@ from service.errors import ServiceError
 from service.llama.context.weights import Weights
 from service.llama.files.open_files import read_gguf
 from service.llama.host.library import load_library
+from service.llama.host.openmp import TeamSwitch
+from service.llama.host.threads import physical_cores
 from service.llama.host.time_slices import set_time_slice
 from service.llama.load_errors import ModelLoadError
 from service.llama.media.projector import ChunkShape, EncodeFailed, EncodeStopped, Projector
 from service.media.encoder import ProjectorFacts
 from service.media.pictures import BadPicture, Bitmap, decode
-from service.media.wire import JOB_NUMBER, RawChunk, Setup, facts_message, send
+from service.media.wire import Control, RawChunk, Setup, facts_message, send
 
 if TYPE_CHECKING:
     from service.llama.files.gguf import GgufHeader
@@ -73,24 +75,26 @@ class Encoder:
 
     Args:
         setup: what to load, and its bounds.
-        stops: where numbers of jobs arrive that shall end.
+        controls: where ``Control`` arrives.
 
     Raises:
         ModelLoadError: the projector cannot be used; the message says why.
     """
 
-    def __init__(self, setup: Setup, stops: int) -> None:
-        self._setup = setup
-        self._stops = stops
+    def __init__(self, setup: Setup, controls: int) -> None:
+        self._controls = controls
         self._poll = select.poll()
-        self._poll.register(stops, select.POLLIN)
+        self._poll.register(controls, select.POLLIN)
         self._job = 0
         self._cpu_end_s = math.inf
         header = read_gguf(Path(setup.mmproj), f"projector file {setup.mmproj}", "mmproj")
         kind = _projector_type(header, setup.mmproj)
         overrides = tuple(KvOverride(key, value) for key, value in setup.kv_overrides)
+        library = load_library()
+        self._team = TeamSwitch(library)
+        self._setup = setup = replace(setup, n_threads=self._n_threads(setup))
         self._weights = Weights(
-            load_library(),
+            library,
             ModelConfig(setup.model, n_gpu_layers=0, kv_overrides=overrides),
             lambda _: True,
             use_extra_buffers=False,  # would copy the weights, of which none are used
@@ -120,11 +124,17 @@ class Encoder:
         raw = [part for chunk in chunks if isinstance(chunk, RawChunk) for part in chunk.raw]
         return {"job": job, "chunks": described}, raw
 
+    def _n_threads(self, setup: Setup) -> int:
+        if setup.gives_way and not self._team.works:
+            return 1
+        return setup.n_threads or physical_cores()
+
     def _may_go_on(self) -> bool:
         while self._poll.poll(0):
-            number = os.read(self._stops, JOB_NUMBER.size)
-            if not number or JOB_NUMBER.unpack(number)[0] == self._job:
+            control = Control.read(self._controls)
+            if control is None or control.ended_job == self._job:
                 return False
+            self._team.compute_alone(control.is_computing and self._setup.gives_way)
         return time.process_time() < self._cpu_end_s
 
     def _check_whole(self, chunks: list[RawChunk]) -> None:
@@ -199,7 +209,7 @@ class Encoder:
 
 
 def main() -> None:
-    """Answer until stdin ends. The first argument is the file descriptor of the stops."""
+    """Answer until stdin ends. The first argument is the file descriptor of the controls."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the core, which ends this process
     requests, replies = sys.stdin.buffer, _private_stdout()
     setup = Setup.from_message(json.loads(requests.readline()))

@@ -45,6 +45,7 @@ PICTURES = Group(
             "media_threads",
             whole("media_threads"),
             "threads that encode pictures, beside those of the model",
+            default_note="as many as the model has, and one while that computes",
         ),
         Value(
             ("--media-nice",),
