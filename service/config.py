@@ -131,9 +131,14 @@ class ModelConfig:
         n_threads_batch: threads for larger steps, None for ``n_threads``.
         rope_freq_base, rope_freq_scale: 0 takes the model's.
         yarn_ext_factor: negative takes the model's.
+        yarn_orig_ctx: tokens that the model was trained with before its context was stretched; 0 takes the model's.
         cache_type_k, cache_type_v: one of ``service.llama.model_options.CACHE_TYPES``.
         flash_attention: whether attention is computed by the fused kernels; None leaves it to the library.
+        check_tensors: whether weights that are no numbers are refused, which takes time.
         n_gpu_layers: layers kept in GPU memory, -1 for the library's default.
+        kv_offload, op_offload: whether the KV cache is in GPU memory, and whether a GPU computes for weights that are
+            not.
+        host_buffers: whether a GPU's own buffers in main memory are used, before ones with rearranged weights.
         tensor_split: share of each GPU, empty for the library's default.
         embedding: whether the model shall give embeddings; a model that can do nothing else always does.
         pooling: how an embedding is made of states, None for the model's own way.
@@ -160,13 +165,18 @@ class ModelConfig:
     yarn_attn_factor: float = bounded(1.0)
     yarn_beta_slow: float = bounded(1.0)
     yarn_beta_fast: float = bounded(32.0)
+    yarn_orig_ctx: int = bounded(0, 0, MAX_CTX)
     cache_type_k: str = "f16"
     cache_type_v: str = "f16"
     flash_attention: bool | None = None
     mlock: bool = False
     mmap: bool = True
     numa: NumaStrategy = NumaStrategy.DISABLED
+    check_tensors: bool = False
     n_gpu_layers: int = bounded(-1, -1, INT32_MAX)
+    kv_offload: bool = True
+    op_offload: bool = True
+    host_buffers: bool = True
     split_mode: SplitMode = SplitMode.LAYER
     main_gpu: int = bounded(0, 0, MAX_DEVICES - 1)
     tensor_split: tuple[float, ...] = ()

@@ -14,7 +14,17 @@ from service.config import MAX_DEVICES, KvOverride, LoraAdapter, ModelConfig, ch
 from service.errors import InvalidArgument
 
 #: Types of the KV cache, and their ids in ``ggml``.
-CACHE_TYPES = {"f32": 0, "f16": 1, "q8_0": 8, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7}
+CACHE_TYPES = {
+    "f32": 0,
+    "f16": 1,
+    "bf16": 30,
+    "q8_0": 8,
+    "q4_0": 2,
+    "q4_1": 3,
+    "iq4_nl": 20,
+    "q5_0": 6,
+    "q5_1": 7,
+}
 
 _SHARES = Bounds(0)
 #: Bytes of a metadata key, terminator included.

@@ -11,7 +11,7 @@ from slotline.cli.default_model import NoDefaultModel
 from slotline.cli.options.environment import parse_with_environment
 from slotline.cli.options.llama_variables import over_llama_variables
 from slotline.cli.options.suggestions import nearest
-from slotline.cli.options.table import HelpRequested, UsageError
+from slotline.cli.options.table import HELP, VERSION, HelpRequested, UsageError, VersionRequested
 from slotline.cli.start_errors import BindError, StartError
 from slotline.cli.version import version_text
 
@@ -36,10 +36,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if name in COMMANDS:
             return _run(COMMANDS[name], arguments[1:])
-        if name in ("version", "--version"):
+        if name in ("version", VERSION):
             print(version_text(), end="")
             return 0
-        if name in ("help", "-h", "--help"):
+        if name in ("help", *HELP):
             return _help(arguments[1:])
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -56,6 +56,9 @@ def _run(command: Command, arguments: Sequence[str]) -> int:
         return command.run(parsed)
     except HelpRequested:
         print(command.usage, end="")
+        return 0
+    except VersionRequested:
+        print(version_text(), end="")
         return 0
     except UsageError as error:
         return _mistake(command.usage, *error.lines)

@@ -52,6 +52,8 @@ def model_params(
     params.split_mode = _SPLIT_MODES[config.split_mode]
     params.load_mode = _LOAD_MODES[config.mmap, config.mlock]
     params.main_gpu = config.main_gpu
+    params.check_tensors = config.check_tensors
+    params.no_host = not config.host_buffers
     params.progress_callback = api.llama_progress_callback(lambda progress, _: on_progress(progress))
     params.use_extra_bufts = use_extra_buffers
     if config.tensor_split:
@@ -94,6 +96,9 @@ def context_params(library: Library, config: ModelConfig, n_ctx: int) -> Any:
     params.yarn_attn_factor = _or_model(config.yarn_attn_factor, _DEFAULTS.yarn_attn_factor)
     params.yarn_beta_fast = _or_model(config.yarn_beta_fast, _DEFAULTS.yarn_beta_fast)
     params.yarn_beta_slow = _or_model(config.yarn_beta_slow, _DEFAULTS.yarn_beta_slow)
+    params.yarn_orig_ctx = config.yarn_orig_ctx
+    params.offload_kqv = config.kv_offload
+    params.op_offload = config.op_offload
     params.type_k = CACHE_TYPES[config.cache_type_k]
     params.type_v = CACHE_TYPES[config.cache_type_v]
     params.no_perf = True

@@ -42,6 +42,7 @@ def sequence_format(config: ModelConfig, files: Sequence[Path]) -> str:
         config.yarn_attn_factor,
         config.yarn_beta_slow,
         config.yarn_beta_fast,
+        config.yarn_orig_ctx,
     )
     digest.update(repr(changes).encode())
     return (

@@ -139,6 +139,8 @@ def core_config(settings: Mapping[str, Any]) -> CoreConfig:
     settings["sampling"] = _sampling_defaults(settings)
     if settings.get("path") is None:
         settings["path"] = str(default_model_path())
+    if "load_mode" in settings:
+        settings["mmap"], settings["mlock"] = settings["load_mode"]
     if settings.get("lora"):
         # Documented of --lora from the time when adapters changed the weights in memory.
         settings["mmap"] = False

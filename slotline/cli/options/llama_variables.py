@@ -22,22 +22,6 @@ _WORDS = {
     **dict.fromkeys(("0", "false", "off", "disabled"), False),
 }
 _ON = "on"
-#: What they take for auto, besides the word itself.
-_AUTO = "-1"
-_ON_OFF_AUTO = {**{word: "on" if is_on else "off" for word, is_on in _WORDS.items()}, _AUTO: "auto"}
-#: More than any model has.
-_ALL_LAYERS = "999"
-_LAYERS = {"auto": "-1", "all": _ALL_LAYERS, "-2": _ALL_LAYERS}
-#: Values that they take and our options do not, and what stands for them here; None for what counts without the option.
-_TRANSLATED: Mapping[str, Mapping[str, str | None]] = {
-    f"{PREFIX}FLASH_ATTN": _ON_OFF_AUTO,
-    f"{PREFIX}REASONING": _ON_OFF_AUTO,
-    f"{PREFIX}N_GPU_LAYERS": _LAYERS,
-    f"{PREFIX}N_GPU_LAYERS_DRAFT": _LAYERS,
-    f"{PREFIX}THREADS": {_AUTO: None, "0": None},
-    f"{PREFIX}N_PARALLEL": {_AUTO: None},
-    f"{PREFIX}SPEC_TYPE": {"none": None},
-}
 
 #: What follows the prefix, for options whose names are the same words.
 _SAME = """
@@ -47,7 +31,7 @@ _SAME = """
     N_GPU_LAYERS SPLIT_MODE TENSOR_SPLIT MAIN_GPU ALIAS TAGS MODEL HOST PORT CORS_ORIGINS CORS_METHODS CORS_HEADERS
     RERANKING API_KEY_FILE TIMEOUT THREADS_HTTP CACHE_REUSE REASONING CHAT_TEMPLATE CHAT_TEMPLATE_FILE OFFLINE
     SWA_FULL SPEC_DRAFT_N_MAX SPEC_DRAFT_N_MIN SPEC_DRAFT_P_MIN N_GPU_LAYERS_DRAFT SPEC_DRAFT_MODEL DRAFT_MAX DRAFT_MIN
-    SPEC_TYPE
+    SPEC_TYPE ROPE_SCALE YARN_ORIG_CTX LOAD_MODE LAZY_MODE DEFRAG_THOLD FIT LOG_COLORS
 """
 #: The others.
 _OTHERS = {
@@ -73,7 +57,11 @@ _SWITCHES = {
     "REPACK": ("--repack", "--no-repack"),
     "CONT_BATCHING": ("--cont-batching", "--no-cont-batching"),
     "MMPROJ_AUTO": ("--mmproj-auto", "--no-mmproj-auto"),
-    "MMPROJ_OFFLOAD": ("", "--no-mmproj-offload"),
+    "MMPROJ_OFFLOAD": ("--mmproj-offload", "--no-mmproj-offload"),
+    "KV_OFFLOAD": ("--kv-offload", "--no-kv-offload"),
+    "NO_HOST": ("--no-host", ""),
+    "LOG_JSONL": ("--log-jsonl", "--no-log-jsonl"),
+    "REASONING_PRESERVE": ("--reasoning-preserve", ""),
     "CORS_CREDENTIALS": ("--cors-credentials", "--no-cors-credentials"),
     "UI": ("--ui", "--no-ui"),
     "CACHE_PROMPT": ("--cache-prompt", "--no-cache-prompt"),
@@ -136,8 +124,7 @@ def _values(variable: str, value: str) -> Sequence[str]:
     if variable == API_KEY:
         # Without any it stays one empty key, which is refused: nobody who sets the variable wants an open server.
         return [key for key in value.split(",") if key] or [""]
-    translated = _TRANSLATED.get(variable, {}).get(value, value)
-    return [] if translated is None else [translated]
+    return [value]
 
 
 def _negative(variable: str) -> str:

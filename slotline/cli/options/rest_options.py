@@ -15,6 +15,7 @@ from slotline.cli.options.groups.general import GENERAL
 from slotline.cli.options.groups.lifetime import STOPPING
 from slotline.cli.options.table import Flag, Group, Value, invalid
 from slotline.cli.options.values import (
+    ON_OFF_AUTO,
     checked,
     choice,
     grpc_address,
@@ -23,6 +24,7 @@ from slotline.cli.options.values import (
     listed,
     mebibytes,
     member,
+    or_words,
     readable_directory,
     real,
     text,
@@ -192,7 +194,7 @@ REST = Group(
             ("-rea", "--reasoning"),
             "WHEN",
             "reasoning",
-            choice({"on": True, "off": False, "auto": None}),
+            or_words(ON_OFF_AUTO, choice({"on": True, "off": False, "auto": None})),
             "whether the model thinks before it answers in chats and responses that say nothing about it, if its chat "
             "template has a switch for that; auto leaves it to the template",
         ),

@@ -91,6 +91,9 @@ class Pair:
 
 Option = Flag | Value | Pair
 
+#: What asks for help, and for versions, of every command.
+HELP, VERSION = ("-h", "--help", "--usage"), "--version"
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -150,14 +153,18 @@ class UsageError(Exception):
 
 
 class HelpRequested(Exception):
-    """``-h`` or ``--help`` was met."""
+    """A name of ``HELP`` was met."""
+
+
+class VersionRequested(Exception):
+    """``--version`` was met."""
 
 
 def parse(groups: Sequence[Group], arguments: Sequence[str]) -> Parsed:
     """Read arguments by a table of options.
 
     Raises:
-        HelpRequested: help was asked for before anything wrong was met.
+        HelpRequested, VersionRequested: these were asked for before anything wrong was met.
         UsageError: an argument is unknown, lacks its value, or has one that is not allowed.
     """
     by_name = {name: option for group in groups for option in group.options for name in option.names}
@@ -166,8 +173,10 @@ def parse(groups: Sequence[Group], arguments: Sequence[str]) -> Parsed:
     index = 0
     while index < len(arguments):
         name = arguments[index]
-        if name in ("-h", "--help"):
+        if name in HELP:
             raise HelpRequested
+        if name == VERSION and VERSION not in by_name:
+            raise VersionRequested
         option = by_name.get(name)
         if option is None and operand is not None and (name == "-" or not name.startswith("-")):
             take(parsed, operand, long_name(operand), name)

@@ -10,7 +10,7 @@ import enum
 import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -22,6 +22,12 @@ from service.config import MAX_DEVICES, CoreConfig, KvOverride, LoraAdapter, Med
 T = TypeVar("T")
 Converter = Callable[[str, str], T]
 
+#: Other words of llama.cpp's for on, off and auto.
+ON_OFF_AUTO = {
+    **dict.fromkeys(("1", "true", "enabled"), "on"),
+    **dict.fromkeys(("0", "false", "disabled"), "off"),
+    "-1": "auto",
+}
 _BOUNDS = bounds_of(ModelConfig) | bounds_of(MediaOptions) | bounds_of(CoreConfig)
 
 
@@ -129,6 +135,11 @@ def none_if(special: T, kind: Kind[T]) -> Kind[T | None]:
     return Kind(convert, kind.allowed, lambda value: "" if value is None else kind.typed(value), kind.typed(special))
 
 
+def or_words(words: Mapping[str, str], kind: Kind[T]) -> Kind[T]:
+    """The same values, and words that stand for some of them, which are not told but taken."""
+    return Kind(lambda name, value: kind(name, words.get(value, value)), kind.allowed, kind.typed, kind.for_none)
+
+
 def mebibytes(minimum: int, maximum: int) -> Kind[int]:
     """Sizes as a whole number of MiB from ``minimum`` to ``maximum``; the value is in bytes."""
     count = integer(minimum, maximum)
@@ -182,6 +193,17 @@ def _seconds_or_off(name: str, value: str) -> float | None:
     except InvalidValue as error:
         raise InvalidValue(f"{error}, 0 or off for never") from None
 
+
+def _reciprocal(number: float) -> float:
+    return 1 / number if number else 0.0
+
+
+#: How many times longer a context becomes, 0 for what the model says; the value is a frequency scale of RoPE.
+times_longer: Kind[float] = Kind(
+    lambda name, value: _reciprocal(real(minimum=0)(name, value)),
+    "a number of at least 0",
+    lambda scale: f"{_reciprocal(scale):g}",
+)
 
 #: Seconds above 0; None for 0 and the word off.
 seconds_or_off: Kind[float | None] = Kind(

@@ -11,7 +11,7 @@ from slotline.cli import logs
 from slotline.cli.options import api_keys
 from slotline.cli.options.core_options import core_config
 from slotline.cli.options.groups.gpu import GPU
-from slotline.cli.options.table import Parsed, Value
+from slotline.cli.options.table import Flag, Parsed, Value
 from slotline.cli.serve.banner import BannerFacts, BannerModel, tls_text
 from slotline.cli.serve.certificates import check_certificates
 from slotline.cli.serve.display import StartupDisplay
@@ -111,7 +111,11 @@ class CoreDisplay:
 
 def warn_without_gpu(parsed: Parsed) -> None:
     """Log which options for GPUs were given to a library without GPU support."""
-    used = [taken[0] for option, taken in parsed.used if option in GPU.options and isinstance(option, Value)]
+    used = [
+        taken[0]
+        for option, taken in parsed.used
+        if option in GPU.options and (isinstance(option, Value) or (isinstance(option, Flag) and option.sets))
+    ]
     if not used:
         return
 

@@ -54,7 +54,11 @@ def test_allowed_options_pass(options: dict[str, Any]) -> None:
         ({"yarn_attn_factor": math.nan}, "yarn_attn_factor", "nan"),
         ({"yarn_beta_slow": math.inf}, "yarn_beta_slow", "inf"),
         ({"yarn_beta_fast": -math.inf}, "yarn_beta_fast", "-inf"),
-        ({"cache_type_k": "q3_0"}, "cache_type_k", "'q3_0'; allowed: one of f32, f16, q8_0, q4_0, q4_1, q5_0, q5_1"),
+        (
+            {"cache_type_k": "q3_0"},
+            "cache_type_k",
+            "'q3_0'; allowed: one of f32, f16, bf16, q8_0, q4_0, q4_1, iq4_nl, q5_0, q5_1",
+        ),
         ({"cache_type_v": "F16"}, "cache_type_v", "'F16'"),
         ({"cache_type_v": "q8_0", "flash_attention": False}, "cache_type_v", "f32 or f16 with `flash_attention` off"),
         ({"n_gpu_layers": -2}, "n_gpu_layers", "-2"),

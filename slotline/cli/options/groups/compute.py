@@ -5,7 +5,7 @@ from __future__ import annotations
 from service.config import NumaStrategy
 from service.llama.model_options import CACHE_TYPES
 from slotline.cli.options.table import Flag, Group, Value
-from slotline.cli.options.values import Kind, choice, none_if, whole
+from slotline.cli.options.values import ON_OFF_AUTO, Kind, choice, none_if, or_words, whole
 
 _STRATEGIES: Kind[NumaStrategy] = choice(
     {item.value: item for item in NumaStrategy if item is not NumaStrategy.DISABLED}
@@ -16,7 +16,14 @@ _NUMA = Kind(
     _STRATEGIES.allowed,
     lambda strategy: "off" if strategy is NumaStrategy.DISABLED else strategy.value,
 )
-
+#: Whether the file is mapped, and whether it is kept in memory, by the names that llama.cpp has for both.
+LOAD_MODES = {
+    "auto": (True, False),
+    "none": (False, False),
+    "mmap": (True, False),
+    "mlock": (False, True),
+    "mmap+mlock": (True, True),
+}
 
 COMPUTE = Group(
     "speed and memory",
@@ -25,7 +32,7 @@ COMPUTE = Group(
             ("-t", "--threads"),
             "N",
             "n_threads",
-            whole("n_threads"),
+            or_words({"0": "-1"}, none_if(-1, whole("n_threads", or_exactly=-1, means="the physical cores"))),
             "threads while one token is evaluated",
             default_note="the physical cores",
         ),
@@ -62,7 +69,7 @@ COMPUTE = Group(
             ("-fa", "--flash-attn"),
             "WHEN",
             "flash_attention",
-            choice({"auto": None, "on": True, "off": False}),
+            or_words(ON_OFF_AUTO, choice({"auto": None, "on": True, "off": False})),
             "flash attention: on, off or auto; on processors, off decodes faster behind more than 300 tokens or so",
         ),
         Flag(
@@ -73,6 +80,15 @@ COMPUTE = Group(
         Flag(("--mlock",), {"mlock": True}, "keep the model in memory, never swap it out"),
         Flag(("--mmap",), {"mmap": True}, "map the file of the model; that is the default"),
         Flag(("--no-mmap",), {"mmap": False}, "read the model into memory instead of mapping the file"),
+        Value(
+            ("-lm", "--load-mode"),
+            "MODE",
+            "load_mode",
+            choice(LOAD_MODES),
+            "how the model comes into memory, in one word instead of --mlock, --mmap and --no-mmap",
+            default_note="auto",
+        ),
+        Flag(("--check-tensors",), {"check_tensors": True}, "refuse a model with weights that are no numbers"),
         Value(
             ("--numa",),
             "[TYPE]",

@@ -8,9 +8,9 @@ from slotline.cli.options.values import choice
 GENERAL = Group(
     "general",
     (
-        Flag(("-h", "--help"), {}, "show this help and exit"),
+        Flag(("-h", "--help", "--usage"), {}, "show this help and exit"),
         Flag(
-            ("-v", "--verbose"),
+            ("-v", "--verbose", "--log-verbose"),
             {"verbose": True},
             "log more, prompts and answers included: the bodies of requests, every RPC, and all that llama.cpp says",
         ),
@@ -22,6 +22,8 @@ GENERAL = Group(
             "log records as json or text, one a line on stdout",
             default="json",
         ),
+        Flag(("--log-jsonl",), {"log_format": "json"}, "the same as --log-format json"),
+        Flag(("--no-log-jsonl",), {"log_format": "text"}, "the same as --log-format text"),
         Flag(
             ("--log-disable",),
             {"log_disable": True},

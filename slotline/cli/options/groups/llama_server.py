@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from slotline.cli.options.table import Flag, Group, Value
-from slotline.cli.options.values import integer, only
+from slotline.cli.options.values import choice, integer, only, real
 
 
 def _accepted(*names: str, help: str) -> Flag:
@@ -24,9 +24,38 @@ LLAMA_SERVER = Group(
         _accepted("--repack", "--no-repack", "-nr", help="the library chooses the layout of weights"),
         _accepted("-nocb", "--no-cont-batching", help="requests always share steps; their answers do not depend on it"),
         _accepted("--prefill-assistant", help="a trailing message of the assistant is continued if the request asks"),
+        _accepted("--log-prefix", "--log-timestamps", help="lines of the log always have their time and level"),
+        _accepted("--no-skip-chat-parsing", help="answers are taken apart as requests ask"),
+        _accepted("-no-ag", "--no-agent", help="whoever asks runs the tools"),
+        _accepted("--no-ui-mcp-proxy", "--no-webui-mcp-proxy", help="the page asks no other server"),
+        _accepted("--no-spec-draft-backend-sampling", help="tokens are chosen on the processor"),
+        _accepted("--reasoning-preserve", help="what a conversation says of reasoning goes to the chat template"),
         Value(("-ub", "--ubatch-size"), "N", "", integer(1), "the library's batches are chosen by --batch-size"),
         Value(("-ctxcp", "--ctx-checkpoints", "--swa-checkpoints"), "N", "", integer(0), "--cache-ram bounds caches"),
         Value(("-cms", "--checkpoint-min-step"), "N", "", integer(0), "--cache-ram bounds caches"),
+        Value(("-dt", "--defrag-thold"), "F", "", real(), "cells need no order"),
+        Value(
+            ("-sps", "--slot-prompt-similarity"),
+            "F",
+            "",
+            real(),
+            "the longest beginning that a prompt shares with any other is used, however short",
+        ),
+        Value(("--log-colors",), "WHEN", "", choice({"auto": "", "off": ""}), "logs have no colours"),
+        Value(
+            ("-fit", "--fit"),
+            "off",
+            "",
+            only("off", "options are not fitted to the memory of GPUs"),
+            "options are not fitted to the memory of GPUs",
+        ),
+        Value(
+            ("-lzm", "--lazy-mode"),
+            "auto",
+            "",
+            only("auto", "the library chooses which tensors it reads when they are needed"),
+            "the library chooses which tensors it reads when they are needed",
+        ),
         Value(("--threads-http",), "N", "", integer(-1), "connections need no threads"),
         Value(
             ("--cache-reuse",),
@@ -37,9 +66,9 @@ LLAMA_SERVER = Group(
         ),
         Value(
             ("--spec-type",),
-            "draft-simple",
+            "TYPE",
             "",
-            only("draft-simple", "drafts come from --model-draft, and with --lookup from the prompt"),
+            choice({"draft-simple": "", "none": ""}),
             "drafts come from --model-draft as they are",
         ),
         Value(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from service.config import RopeScaling
 from slotline.cli.options.table import Group, Value
-from slotline.cli.options.values import member, number, whole
+from slotline.cli.options.values import member, number, times_longer, whole
 
 LONG_CONTEXT = Group(
     "context beyond training",
@@ -44,6 +44,20 @@ LONG_CONTEXT = Group(
             "rope_freq_scale",
             number("rope_freq_scale"),
             "frequency scale of RoPE: the context grows by 1/F; 0 takes the model's",
+        ),
+        Value(
+            ("--rope-scale",),
+            "N",
+            "rope_freq_scale",
+            times_longer,
+            "the same as --rope-freq-scale 1/N: the context grows N times; 0 takes the model's",
+        ),
+        Value(
+            ("--yarn-orig-ctx",),
+            "N",
+            "yarn_orig_ctx",
+            whole("yarn_orig_ctx"),
+            "YaRN: tokens of the context that the model was trained with first; 0 takes what the model says",
         ),
         Value(
             ("--yarn-ext-factor",),

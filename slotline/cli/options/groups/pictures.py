@@ -10,7 +10,7 @@ PICTURES = Group(
     "pictures in prompts",
     (
         Value(
-            ("--mmproj",),
+            ("-mm", "--mmproj"),
             "FNAME",
             "mmproj",
             text,
@@ -18,6 +18,7 @@ PICTURES = Group(
             f"of at least {MIN_CTX_PICTURES} tokens",
             default_note="none, so prompts may have no pictures",
         ),
+        Flag(("--mmproj-offload",), {"mmproj_offload": True}, "put the projector into GPU memory; that is the default"),
         Flag(
             ("--no-mmproj-offload",),
             {"mmproj_offload": False},

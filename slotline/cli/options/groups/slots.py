@@ -5,7 +5,7 @@ from __future__ import annotations
 from service.config import MIN_QUEUE, QUEUE_PER_SLOT
 from slotline.cli.options.system_prompt_file import system_prompt_file
 from slotline.cli.options.table import Flag, Group, Value
-from slotline.cli.options.values import directory, none_if, number, whole
+from slotline.cli.options.values import directory, none_if, number, or_words, whole
 
 SYSTEM_PROMPT_FILE = Value(
     ("-spf", "--system-prompt-file"),
@@ -38,7 +38,7 @@ SLOTS = Group(
             ("-np", "--parallel"),
             "N",
             "n_parallel",
-            whole("n_parallel"),
+            or_words({"-1": "1"}, whole("n_parallel")),
             "slots: requests that are served at the same time",
         ),
         Flag(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,11 +13,9 @@ from slotline.cli.options.foreign import ADVICE
 from slotline.cli.options.groups.llama_server import LLAMA_SERVER
 from slotline.cli.options.rest_options import rest_config
 from slotline.cli.options.serve_options import PASSED_TO_CORE, SERVE_GROUPS
-from slotline.cli.options.table import Flag, Option, UsageError, long_name, parse
+from slotline.cli.options.table import VERSION, Flag, Option, UsageError, long_name, parse
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rest_adapter.config import RestConfig
 
 MODEL = ("-m", "model.gguf")
@@ -117,13 +116,72 @@ def test_a_chat_template_may_come_from_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("option", LLAMA_SERVER.options, ids=long_name)
 def test_what_is_only_accepted_changes_nothing(option: Option) -> None:
-    values = {"--cache-reuse": "0", "--spec-type": "draft-simple"}
+    values = {
+        "--cache-reuse": "0",
+        "--spec-type": "draft-simple",
+        "--log-colors": "auto",
+        "--fit": "off",
+        "--lazy-mode": "auto",
+    }
     for name in option.names:
         value = [] if isinstance(option, Flag) else [values.get(long_name(option), "-1")]
         if long_name(option) in ("--ubatch-size", "--ctx-checkpoints", "--checkpoint-min-step"):
             value = ["8"]
         settings = parse(SERVE_GROUPS, [name, *value]).settings
         assert settings == {}
+
+
+NAMES = Path(__file__).with_name("llama_server_names.txt").read_text().split()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_option_of_llama_servers_gets_an_answer(name: str) -> None:
+    """None is an unknown argument: it is obeyed, accepted, or refused with what to do instead."""
+    known = {name for group in SERVE_GROUPS for option in group.options for name in option.names}
+    assert name == VERSION or (name in known) is not (name in ADVICE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "changed"),
+    [
+        (("--rope-scale", "4"), {"rope_freq_scale": 0.25}),
+        (("--yarn-orig-ctx", "4096"), {"yarn_orig_ctx": 4096}),
+        (("--check-tensors", "--no-host"), {"check_tensors": True, "host_buffers": False}),
+        (("-nkvo", "--no-op-offload"), {"kv_offload": False, "op_offload": False}),
+        (("-nkvo", "-kvo", "--no-op-offload", "--op-offload"), {"kv_offload": True, "op_offload": True}),
+        (("--load-mode", "none"), {"mmap": False, "mlock": False}),
+        (("-lm", "mmap+mlock"), {"mmap": True, "mlock": True}),
+        (("--no-mmap", "--mlock", "-lm", "auto"), {"mmap": True, "mlock": False}),
+        (("-lm", "mmap", "--lora", "a.gguf"), {"mmap": False}),
+        (("-ctk", "bf16", "-ctv", "iq4_nl"), {"cache_type_k": "bf16", "cache_type_v": "iq4_nl"}),
+        (("-t", "-1", "-np", "-1"), {"n_threads": None, "n_parallel": 1}),
+        (("-t", "0"), {"n_threads": None}),
+        (("--rope-scale", "0"), {"rope_freq_scale": 0.0}),
+        (("-ngl", "all", "-ngld", "auto", "-md", "d.gguf"), {"n_gpu_layers": 999, "n_gpu_layers_draft": -1}),
+        (("-fa", "1"), {"flash_attention": True}),
+        (("-fa", "disabled"), {"flash_attention": False}),
+        (("-fa", "-1"), {"flash_attention": None}),
+    ],
+)
+def test_options_of_the_model(arguments: tuple[str, ...], changed: dict[str, object]) -> None:
+    config = core(*arguments).model
+    assert {name: getattr(config, name) for name in changed} == changed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("--rope-scale", "-1"), "--rope-scale -1 is out of range; allowed is a number of at least 0"),
+        (("--load-mode", "dio"), "--load-mode 'dio' is not known; allowed are auto, none, mmap, mlock and mmap+mlock"),
+        (("--fit", "on"), "--fit 'on' is not supported: options are not fitted to the memory of GPUs; allowed is off"),
+        (("--log-colors", "on"), "--log-colors 'on' is not known; allowed are auto and off"),
+        (("-t", "-2"), "-t -2 is out of range; allowed is a whole number from 1 to 512, or -1 (the physical cores)"),
+    ],
+)
+def test_what_they_do_not_take_is_told_with_what_they_do(arguments: tuple[str, ...], problem: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        core(*arguments)
+    assert caught.value.lines[0] == f"error: {problem}"
 
 
 @pytest.mark.parametrize("name", sorted(ADVICE))

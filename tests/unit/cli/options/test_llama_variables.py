@@ -45,7 +45,10 @@ def test_every_variable_stands_for_an_option_that_there_is() -> None:
         ({"LLAMA_ARG_REASONING": "0"}, "--reasoning off"),
         ({"LLAMA_ARG_REASONING": "-1"}, "--reasoning auto"),
         ({"LLAMA_ARG_N_GPU_LAYERS": "auto", "LLAMA_ARG_N_GPU_LAYERS_DRAFT": "all"}, "-ngl -1 -ngld 999"),
-        ({"LLAMA_ARG_THREADS": "-1", "LLAMA_ARG_N_PARALLEL": "-1", "LLAMA_ARG_SPEC_TYPE": "none"}, ""),
+        ({"LLAMA_ARG_THREADS": "-1", "LLAMA_ARG_N_PARALLEL": "-1", "LLAMA_ARG_SPEC_TYPE": "none"}, "-t -1 -np -1"),
+        ({"LLAMA_ARG_LOAD_MODE": "mlock", "LLAMA_ARG_ROPE_SCALE": "2"}, "-lm mlock --rope-scale 2"),
+        ({"LLAMA_ARG_KV_OFFLOAD": "0", "LLAMA_ARG_NO_HOST": "1"}, "-nkvo --no-host"),
+        ({"LLAMA_ARG_LOG_JSONL": "0"}, "--no-log-jsonl"),
         ({"LLAMA_ARG_CORS_METHODS": "*"}, "--cors-methods '*'"),
         ({"LLAMA_ARG_ENDPOINT_METRICS": "1", "LLAMA_ARG_EMBEDDINGS": "enabled"}, "--metrics --embedding"),
         ({"LLAMA_ARG_ENDPOINT_METRICS": "0", "LLAMA_ARG_EMBEDDINGS": "off"}, ""),
@@ -55,7 +58,8 @@ def test_every_variable_stands_for_an_option_that_there_is() -> None:
         ({"LLAMA_ARG_CONTEXT_SHIFT": "on"}, "--context-shift"),
         ({"LLAMA_ARG_NO_UI": "1", "LLAMA_ARG_UI": "1"}, "--no-ui"),
         ({"LLAMA_ARG_MMPROJ_OFFLOAD": "0"}, "--no-mmproj-offload"),
-        ({"LLAMA_ARG_MMPROJ_OFFLOAD": "1", "LLAMA_ARG_PREFILL_ASSISTANT": "0", "LLAMA_ARG_JINJA": "0"}, ""),
+        ({"LLAMA_ARG_MMPROJ_OFFLOAD": "1", "LLAMA_ARG_PREFILL_ASSISTANT": "0"}, "--mmproj-offload"),
+        ({"LLAMA_ARG_JINJA": "0"}, ""),
     ],
 )
 def test_variables_mean_what_the_options_mean(environment: dict[str, str], arguments: str) -> None:
@@ -136,10 +140,10 @@ def test_what_cannot_be_translated_is_refused_with_what_is_allowed(name: str, va
 
 
 def test_what_there_is_not_is_told_with_what_to_do() -> None:
-    assert read(LLAMA_ARG_HF_REPO="a/b", LLAMA_ARG_LAZY_MODE="on", LLAMA_ARG_NO_UI="1").warnings == [
+    assert read(LLAMA_ARG_HF_REPO="a/b", LLAMA_ARG_LOG_PREFIX="0", LLAMA_ARG_NO_UI="1").warnings == [
         "the environment variable LLAMA_ARG_HF_REPO has no effect: nothing is downloaded: fetch the GGUF file, and "
         "give it with --model",
-        "the environment variable LLAMA_ARG_LAZY_MODE has no effect; `slotline help serve` lists the options",
+        "the environment variable LLAMA_ARG_LOG_PREFIX has no effect; `slotline help serve` lists the options",
     ]
 
 

@@ -34,6 +34,7 @@ TABLES = {name: command.groups for name, command in COMMANDS.items()}
 OPTIONS = [(name, option) for name, groups in TABLES.items() for group in groups for option in group.options]
 # Settings that are read by commands themselves.
 OWN_SETTINGS = {
+    "load_mode",
     "verbose",
     "log_format",
     "log_disable",

@@ -95,6 +95,11 @@ def test_notices_are_told_once(
             False,
             ["-ngl, -ts: without effect, the llama.cpp library was built without GPU support"],
         ),
+        (
+            ["-nkvo", "-nommq", "--no-host"],
+            False,
+            ["-nkvo, --no-host: without effect, the llama.cpp library was built without GPU support"],
+        ),
     ],
 )
 def test_gpu_options_in_vain_are_told(

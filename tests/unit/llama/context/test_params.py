@@ -100,6 +100,11 @@ def test_metadata_overrides_are_a_list_with_an_end(library: Library) -> None:
         ({"yarn_attn_factor": 2.0}, "yarn_attn_factor", 2.0),
         ({"yarn_beta_slow": 4.0}, "yarn_beta_slow", 4.0),
         ({"yarn_beta_fast": 16.0}, "yarn_beta_fast", 16.0),
+        ({"yarn_orig_ctx": 2048}, "yarn_orig_ctx", 2048),
+        ({}, "offload_kqv", True),
+        ({"kv_offload": False}, "offload_kqv", False),
+        ({}, "op_offload", True),
+        ({"op_offload": False}, "op_offload", False),
         # The defaults leave the decision to the model.
         ({}, "yarn_ext_factor", -1.0),
         ({}, "yarn_attn_factor", -1.0),
