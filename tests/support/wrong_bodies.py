@@ -306,11 +306,11 @@ _CHAT_FIELDS: tuple[tuple[dict[str, object], str], ...] = (
     ({"thinking_token_budget": -2}, "thinking_token_budget: -2 is not an integer from -1"),
 )
 _MESSAGES: tuple[tuple[object, str], ...] = (
-    ({}, "messages: null is not an array of objects with role and content"),
-    ([], "messages: null is not an array"),
-    ("text", "messages: null is not an array"),
-    ({"prompt": "Hi"}, "messages: null is not an array"),
-    ({"messages": None}, "messages: null is not an array"),
+    ({}, "messages: is missing; send an array of objects with role and content"),
+    ([], "messages: is missing"),
+    ("text", "messages: is missing"),
+    ({"prompt": "Hi"}, "messages: is missing"),
+    ({"messages": None}, "messages: is missing"),
     ({"messages": []}, "messages: [] is empty; at least one message is needed"),
     ({"messages": "Hi"}, 'messages: "Hi" is not an array'),
     ({"messages": {"role": "user"}}, "messages: "),

@@ -33,6 +33,8 @@ def read_messages(chat: ChatPrompt, value: object) -> Pictures:
     Raises:
         InvalidRequest: it is missing, or a message has a value that is not allowed.
     """
+    if value is None:
+        raise InvalidRequest("messages", "is missing; send an array of objects with role and content", MISSING)
     messages = read_list("messages", value, "objects with role and content")
     if not messages:
         raise InvalidRequest("messages", "[] is empty; at least one message is needed")
