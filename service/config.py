@@ -134,7 +134,7 @@ class ModelConfig:
         yarn_orig_ctx: tokens that the model was trained with before its context was stretched; 0 takes the model's.
         cache_type_k, cache_type_v: one of ``service.llama.model_options.CACHE_TYPES``.
         flash_attention: whether attention is computed by the fused kernels; None leaves it to the library.
-        check_tensors: whether weights that are no numbers are refused, which takes time.
+        check_tensors: whether weights that are not finite numbers are refused, which takes time to find out.
         n_gpu_layers: layers kept in GPU memory, -1 for the library's default.
         kv_offload, op_offload: whether the KV cache is in GPU memory, and whether a GPU computes for weights that are
             not.

@@ -248,5 +248,5 @@ def _four(tensor: GgufTensor) -> tuple[int, ...]:
 
 
 def _shown(value: object) -> str:
-    """A value that may be nonsense, fit for a message."""
-    return excerpt(repr(value), 80)
+    """A value of metadata that may be nonsense, fit for a message."""
+    return "missing" if value is None else excerpt(repr(value), 80)

@@ -85,10 +85,11 @@ COMPUTE = Group(
             "MODE",
             "load_mode",
             choice(LOAD_MODES),
-            "how the model comes into memory, in one word instead of --mlock, --mmap and --no-mmap",
+            "how the model comes into memory, in one word instead of --mlock, --mmap and --no-mmap: "
+            + ", ".join(LOAD_MODES),
             default_note="auto",
         ),
-        Flag(("--check-tensors",), {"check_tensors": True}, "refuse a model with weights that are no numbers"),
+        Flag(("--check-tensors",), {"check_tensors": True}, "refuse a model with weights that are not finite numbers"),
         Value(
             ("--numa",),
             "[TYPE]",

@@ -135,7 +135,7 @@ def test_a_truncated_file_is_refused(tmp_path: Path, model_path: Path) -> None:
 
 
 def test_a_model_is_no_adapter(tmp_path: Path, model_path: Path) -> None:
-    assert refusal(model_path, model_path) == "is not an adapter: its general.type is None, allowed: 'adapter'"
+    assert refusal(model_path, model_path) == "is not an adapter: its general.type is missing, allowed: 'adapter'"
     other = write_tiny_gguf(tmp_path / "other.gguf", TinyModel(metadata={"general.type": "model"}))
     assert refusal(model_path, other) == "is a model and not an adapter; `path` names a model"
 
