@@ -148,7 +148,7 @@ def test_a_model_is_no_adapter(tmp_path: Path, model_path: Path) -> None:
             "is for models of the architecture 'qwen2', but the architecture of this model is 'llama'",
         ),
         ({"metadata": {"general.type": 1}}, "its general.type is 1, allowed: 'adapter'"),
-        ({"metadata": {"adapter.type": None}}, "its adapter.type is None, allowed: 'lora'"),
+        ({"metadata": {"adapter.type": None}}, "its adapter.type is missing, allowed: 'lora'"),
         ({"metadata": {"adapter.type": "dora"}}, "its adapter.type is 'dora', allowed: 'lora'"),
         ({"metadata": {"adapter.type": 2.5}}, "its adapter.type is 2.5, allowed: 'lora'"),
         ({"metadata": {"adapter.alora.invocation_tokens": [1, 2]}}, "is an activated LoRA"),
