@@ -19,6 +19,7 @@ class RestConfig:
     Attributes:
         host: address or name to listen on; several with commas between them.
         port: TCP port, 0 for any free one.
+        reuse_port: other servers of the same user may listen at the same addresses and port, if they allow it, too.
         core: gRPC address of the core, ``host:port`` or ``unix:/path``.
         core_api_key: key that the core is given with every call, or None.
         core_ca: file with the authorities, in PEM, that sign the core's certificate; None to reach it over plain text.
@@ -71,6 +72,7 @@ class RestConfig:
 
     host: str = "127.0.0.1"
     port: int = 8080
+    reuse_port: bool = False
     core: str = "127.0.0.1:50051"
     core_api_key: str | None = field(default=None, repr=False)
     core_ca: str | None = None

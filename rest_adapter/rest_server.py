@@ -44,7 +44,7 @@ class RestServer:
     def __init__(self, config: RestConfig) -> None:
         return_large_blocks()
         self._config = config
-        listeners = listen_at(config.hosts, config.port)
+        listeners = listen_at(config.hosts, config.port, shares_port=config.reuse_port)
         self._addresses = tuple(_address(listener) for listener in listeners)
         self._is_loopback = all(is_loopback(host) for host, _ in self._addresses)
         self._warn_of_options_without_effect()

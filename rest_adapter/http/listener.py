@@ -54,8 +54,14 @@ class _Address:
         return (self.found[0], port, *self.found[2:])
 
 
-def listen_at(hosts: Sequence[str], port: int) -> list[socket.socket]:
+def listen_at(hosts: Sequence[str], port: int, *, shares_port: bool = False) -> list[socket.socket]:
     """Bind one port at several addresses, 0 for one that is free at the first; of the same address only one.
+
+    Args:
+        hosts: the addresses, or names of them.
+        port: the port.
+        shares_port: other sockets of the same user may have the same addresses and port, if they share them, too;
+            Linux gives each new connection to one of them.
 
     Raises:
         OSError: an address is in use, or there is no such address; its ``filename`` is the host.
@@ -64,7 +70,9 @@ def listen_at(hosts: Sequence[str], port: int) -> list[socket.socket]:
     with ExitStack() as bound:
         listeners: list[socket.socket] = []
         for address in addresses:
-            listeners.append(bound.enter_context(_listen(address, port, is_alone=len(addresses) == 1)))
+            listeners.append(
+                bound.enter_context(_listen(address, port, is_alone=len(addresses) == 1, shares_port=shares_port))
+            )
             port = listeners[0].getsockname()[1]
         bound.pop_all()
     return listeners
@@ -88,7 +96,7 @@ def _resolved(host: str, port: int) -> _Address:
     return _Address(host, family, address)
 
 
-def _listen(address: _Address, port: int, *, is_alone: bool) -> socket.socket:
+def _listen(address: _Address, port: int, *, is_alone: bool, shares_port: bool) -> socket.socket:
     """Bind a port at one address, 0 for any free one.
 
     Raises:
@@ -98,6 +106,8 @@ def _listen(address: _Address, port: int, *, is_alone: bool) -> socket.socket:
         listener = opened.enter_context(socket.socket(address.family, socket.SOCK_STREAM))
         for level, option, value in _OPTIONS:
             listener.setsockopt(level, option, value)
+        if shares_port:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if address.family == native_socket.AF_INET6 and not is_alone:
             # Otherwise :: would take the port of 0.0.0.0, too.
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)

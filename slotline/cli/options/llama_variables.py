@@ -68,6 +68,7 @@ _SWITCHES = {
     "ENDPOINT_SLOTS": ("--slots", "--no-slots"),
     "JINJA": ("--jinja", "--no-jinja"),
     "PREFILL_ASSISTANT": ("--prefill-assistant", ""),
+    "REUSE_PORT": ("--reuse-port", ""),
 }
 
 #: Option of each variable that is no switch.

@@ -38,6 +38,12 @@ REST = Group(
     (
         Value(("--host",), "HOST", "host", hosts, "address or name to listen on; several with commas between them"),
         Value(("--port",), "N", "port", integer(0, 65535), "port to listen on; 0 takes a free one"),
+        Flag(
+            ("--reuse-port",),
+            {"reuse_port": True},
+            "several servers of the same user may listen on this port, if all have this option; each new connection "
+            "goes to one of them",
+        ),
         Value(
             ("--cors-origins",),
             "LIST",

@@ -100,6 +100,8 @@ def test_a_model_may_have_several_names(arguments: tuple[str, ...], name: str, a
         ((), {"cors_credentials": None}),
         (("--cors-credentials",), {"cors_credentials": True}),
         (("--cors-credentials", "--no-cors-credentials"), {"cors_credentials": False}),
+        ((), {"reuse_port": False}),
+        (("--reuse-port",), {"reuse_port": True}),
         (("--no-context-shift",), {"native_truncates": False, "openai_truncates": False}),
     ],
 )

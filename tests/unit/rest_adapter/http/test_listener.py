@@ -61,3 +61,20 @@ def test_what_is_no_host_is_told_by_name_before_any_address_is_bound(name: str) 
     with pytest.raises(OSError, match=f"'{name}'") as caught:
         listener.listen_at(("127.0.0.1", name), 0)
     assert caught.value.filename == name
+
+
+@pytest.mark.parametrize("hosts", [("127.0.0.1",), ("127.0.0.1", "127.0.0.2")])
+def test_a_port_is_shared_by_those_who_share_it(hosts: tuple[str, ...]) -> None:
+    with ExitStack() as stack:
+        first = [stack.enter_context(one) for one in listener.listen_at(hosts, 0, shares_port=True)]
+        port = first[0].getsockname()[1]
+        second = [stack.enter_context(one) for one in listener.listen_at(hosts, port, shares_port=True)]
+        assert [one.getsockname() for one in second] == [one.getsockname() for one in first]
+        with pytest.raises(OSError, match="in use"):
+            listener.listen_at(hosts, port)
+
+
+def test_a_port_is_not_shared_with_who_does_not() -> None:
+    (alone,) = listener.listen_at(("127.0.0.1",), 0)
+    with alone, pytest.raises(OSError, match="in use"):
+        listener.listen_at(("127.0.0.1",), alone.getsockname()[1], shares_port=True)
