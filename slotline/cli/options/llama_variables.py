@@ -46,6 +46,7 @@ _OTHERS = {
     "ENDPOINT_METRICS": "--metrics",
     "ENDPOINT_PROPS": "--props",
     "THINK": "--reasoning-format",
+    "SSE_PING_INTERVAL": "--sse-ping",
     "THINK_BUDGET": "--reasoning-budget",
 }
 #: Switches: what is on or off, the option for on, and that for off, if there is one.

@@ -27,6 +27,7 @@ from slotline.cli.options.values import (
     or_words,
     readable_directory,
     real,
+    seconds_or_none,
     text,
 )
 
@@ -168,12 +169,12 @@ REST = Group(
         Flag(("--ui", "--webui"), {"page": True}, "serve the built-in page; it is on unless it is switched off"),
         Flag(("--no-ui", "--no-webui"), {"page": False}, "do not serve the built-in page"),
         Value(
-            ("--sse-ping",),
+            ("--sse-ping", "--sse-ping-interval"),
             "S",
             "sse_ping_s",
-            real(minimum=0),
+            seconds_or_none,
             'seconds of silence, in the queue or at a long prompt, after which a stream gets the comment ": ping"; '
-            "what fails after one is an error event instead of a status. Counts for all routes; 0 for never",
+            "what fails after one is an error event instead of a status. Counts for all routes; 0 or -1 for never",
             default_note=f"{OPENAI_PING_S:g} on OpenAI and Anthropic routes, never on native ones",
         ),
         Flag(

@@ -214,6 +214,19 @@ seconds_or_off: Kind[float | None] = Kind(
 )
 
 
+def _seconds_or_none(name: str, value: str) -> float:
+    if value.strip() == "-1":
+        return 0.0
+    try:
+        return real(minimum=0)(name, value)
+    except InvalidValue as error:
+        raise InvalidValue(f"{error}, 0 or -1 for never") from None
+
+
+#: Seconds; 0 and -1 give 0, for never.
+seconds_or_none: Kind[float] = Kind(_seconds_or_none, "a number of at least 0, 0 or -1 for never", "{:g}".format)
+
+
 def choice(values: dict[str, T]) -> Kind[T]:
     """One of the keys; gives the value that belongs to it."""
     allowed = _listing(values)
