@@ -55,6 +55,8 @@ class RestConfig:
             the shape of 2024 alone.
         openai_truncates: OpenAI and Anthropic routes, too, shorten what does not fit into the context, instead of
             refusing it.
+        embd_normalize: what ``embd_normalize`` is in bodies of the native routes for embeddings that have none, as in
+            ``embedding_call.NORMS``; None for what the core does.
         reasoning: whether the model thinks in chats and responses that say nothing about it; None for what its chat
             template does then.
         reasoning_format: where chats have what the model thinks before it answers, one of ``REASONING_FORMATS``;
@@ -98,6 +100,7 @@ class RestConfig:
     native_model: str | None = None
     native_truncates: bool | None = None
     openai_truncates: bool = False
+    embd_normalize: int | None = None
     reasoning: bool | None = None
     reasoning_format: str | None = None
     sse_done: bool = True

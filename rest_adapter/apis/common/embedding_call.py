@@ -102,16 +102,20 @@ def embed_inputs(prompts: Sequence[Prompt]) -> tuple[EmbedInput, ...]:
     return inputs
 
 
-def read_embed_options(body: Mapping[str, object]) -> EmbedRequest:
+def read_embed_options(body: Mapping[str, object], usual_norm: int | None = None) -> EmbedRequest:
     """A request with the options of a body, and without inputs.
+
+    Args:
+        body: the JSON body.
+        usual_norm: ``embd_normalize`` of bodies that have none, one of ``NORMS``; None for what the core does.
 
     Raises:
         InvalidRequest: an option has a value that is not allowed.
     """
     request = EmbedRequest()
     value = body.get("embd_normalize")
-    if value is not None:
-        norm = read_int("embd_normalize", value)
+    norm = usual_norm if value is None else read_int("embd_normalize", value)
+    if norm is not None:
         if norm not in NORMS:
             allowed = ", ".join(f"{one} ({about})" for one, (about, _) in NORMS.items())
             raise refusal("embd_normalize", value, f"one of {allowed}")

@@ -198,6 +198,16 @@ REST = Group(
             'other routes do; a request may decide for itself with "truncate": true or false',
         ),
         Value(
+            ("--embd-normalize",),
+            "N",
+            "embd_normalize",
+            integer(-1, 2),
+            "by what vectors of the native routes for embeddings are divided, unless a request says so with "
+            '"embd_normalize": -1 by nothing, 0 by the largest magnitude, times 32760, 1 by the sum of magnitudes, 2 '
+            "by the Euclidean length",
+            default_note="2, but -1 if each token has a vector",
+        ),
+        Value(
             ("-rea", "--reasoning"),
             "WHEN",
             "reasoning",

@@ -20,16 +20,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def read_embedding(body: Mapping[str, object]) -> EmbeddingCall:
+def read_embedding(body: Mapping[str, object], *, usual_norm: int | None = None) -> EmbeddingCall:
     """Read a body. ``content``, which may also be called ``input``, has the forms of a prompt,
     or is an object with one.
+
+    Args:
+        body: the JSON body.
+        usual_norm: how vectors are scaled, unless the body says otherwise; see ``read_embed_options``.
 
     Raises:
         InvalidRequest: a field has a value that is not allowed.
     """
     refuse_unsupported(body, NATIVE_EMBEDDING)
     images = read_image_data(body)
-    options, timeout_s = read_embed_options(body), read_timeout_s(body)
+    options, timeout_s = read_embed_options(body, usual_norm), read_timeout_s(body)
     field, value = read_input_field(body, "content")
     prompts = read_inputs(value, field, MAX_INPUTS)
     return EmbeddingCall(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rest_adapter.api_shape import ApiShape
@@ -18,4 +19,5 @@ if TYPE_CHECKING:
 def embed(context: AppContext) -> Answer:
     """The vectors of one or several texts."""
     parts = embedding_parts_now if context.shape is ApiShape.NOW else embedding_parts
-    return answer_embedding(context, read_body(context, read_embedding, takes_pictures=True), parts)
+    read = partial(read_embedding, usual_norm=context.config.embd_normalize)
+    return answer_embedding(context, read_body(context, read, takes_pictures=True), parts)

@@ -103,6 +103,8 @@ def test_a_model_may_have_several_names(arguments: tuple[str, ...], name: str, a
         (("--sse-ping-interval", "30"), {"sse_ping_s": 30.0}),
         (("--sse-ping-interval", "-1"), {"sse_ping_s": 0.0}),
         (("--sse-ping", "-1"), {"sse_ping_s": 0.0}),
+        ((), {"embd_normalize": None}),
+        (("--embd-normalize", "-1"), {"embd_normalize": -1}),
         ((), {"reuse_port": False}),
         (("--reuse-port",), {"reuse_port": True}),
         (("--no-context-shift",), {"native_truncates": False, "openai_truncates": False}),

@@ -24,6 +24,7 @@ WRONG_VALUES = {
     "--checkpoint-min-step": "-1",
     "--threads-http": "-2",
     "--cache-reuse": "256",
+    "--embd-normalize": "3",
     "--reasoning": "some",
     "--spec-type": "draft-mtp",
     "--reasoning-budget": "0",

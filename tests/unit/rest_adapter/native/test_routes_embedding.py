@@ -11,7 +11,7 @@ from grpc import StatusCode
 from rest_adapter.config import RestConfig
 from rest_adapter.core.calls import EMBED, GET_MODEL
 from rest_adapter.errors import RpcFailure
-from slotline.v1.embedding_pb2 import EmbedRequest, EmbedResponse
+from slotline.v1.embedding_pb2 import NORM_NONE, NORM_TAXICAB, NORM_UNSPECIFIED, EmbedRequest, EmbedResponse
 from slotline.v1.model_pb2 import GetModelResponse, Limits, Model
 from slotline.v1.tokens_pb2 import Usage
 from tests.support.memory_core import MemoryCore
@@ -47,6 +47,22 @@ def test_one_text(path: str) -> None:
     # The limits are asked for only when they matter.
     assert core.unary_requests == [EmbedRequest(inputs=embed_requests(core)[0].inputs)]  # type: ignore[attr-defined]
     assert core.started[0].is_closed
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "norm"),
+    [
+        ("/embedding", {"content": "a"}, NORM_TAXICAB),
+        ("/embeddings", {"input": "a"}, NORM_TAXICAB),
+        ("/embedding", {"content": "a", "embd_normalize": None}, NORM_TAXICAB),
+        ("/embedding", {"content": "a", "embd_normalize": -1}, NORM_NONE),
+        ("/v1/embeddings", {"input": "a"}, NORM_UNSPECIFIED),
+    ],
+)
+def test_the_server_may_say_how_native_vectors_are_scaled(path: str, body: dict[str, object], norm: int) -> None:
+    core = embedding_core()
+    assert client_of(core, RestConfig(embd_normalize=1)).post(path, json=body).status_code == 200
+    assert [request.norm for request in embed_requests(core)] == [norm]  # type: ignore[attr-defined]
 
 
 def test_the_openai_form() -> None:
