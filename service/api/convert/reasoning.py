@@ -45,7 +45,8 @@ def reasoning_variables(
         for name, choice in _enabled(options, form).items():
             if name in wanted:
                 _check_effort(options, form)
-            wanted.setdefault(name, choice)
+            if not (options.enabled and _is_effort(name, given, form)):
+                wanted.setdefault(name, choice)
     for name, (value, field) in wanted.items():
         if name in given and given[name] != value:
             raise InvalidArgument(
@@ -94,6 +95,12 @@ def _effort(options: prompt_pb2.ReasoningOptions, form: ChatFormat) -> dict[str,
             _EFFORT, f"is {quoted(word, 60)}, but this model's chat template knows no such word; {instead}"
         )
     return {name: (word, _EFFORT)}
+
+
+def _is_effort(name: str, given: Mapping[str, Any], form: ChatFormat) -> bool:
+    """Whether a request's own variable says how hard to think, which is to think."""
+    switches = form.reasoning_switches
+    return name == switches.effort and name in given and given[name] != switches.no_effort
 
 
 def _check_effort(options: prompt_pb2.ReasoningOptions, form: ChatFormat) -> None:

@@ -209,9 +209,18 @@ def test_reasoning_is_switched_by_the_variables_of_the_template(
     assert seen(form=form, reasoning=prompt_pb2.ReasoningOptions(**options)).variables == variables
 
 
+@pytest.mark.parametrize("word", ["low", "high", "max"])
+def test_who_says_how_hard_to_think_may_also_say_to_think(word: str) -> None:
+    given = json.dumps({"effort": word})
+    options = prompt_pb2.ReasoningOptions(enabled=True)
+    assert seen(form=GRADED, reasoning=options, template_kwargs_json=given).variables == {"effort": word}
+
+
 @pytest.mark.parametrize(
     ("form", "options", "given", "field", "problem"),
     [
+        (GRADED, {"enabled": True}, {"effort": "none"}, "chat.template_kwargs_json", "sets 'effort' to 'none'"),
+        (GRADED, {"enabled": False}, {"effort": "low"}, "chat.template_kwargs_json", "sets 'effort' to 'low'"),
         (ALWAYS, {"enabled": False}, {}, "chat.reasoning.enabled", "this model always thinks; allowed is true"),
         (HARMONY, {"enabled": False}, {}, "chat.reasoning.enabled", "this model always thinks"),
         (NEVER, {"enabled": True}, {}, "chat.reasoning.enabled", "knows no reasoning; allowed is false"),
