@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from rest_adapter.api_shape import ApiShape
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: Proxies end answers that are silent for 30 or 60 seconds.
 OPENAI_PING_S = 15.0
@@ -57,8 +61,12 @@ class RestConfig:
             refusing it.
         embd_normalize: what ``embd_normalize`` is in bodies of the native routes for embeddings that have none, as in
             ``embedding_call.NORMS``; None for what the core does.
-        reasoning: whether the model thinks in chats and responses that say nothing about it; None for what its chat
-            template does then.
+        reasoning: whether the model thinks in conversations that say nothing about it; None for what
+            ``reasoning_effort`` and ``template_variables`` say, and without these its chat template.
+        reasoning_effort: how hard it thinks in conversations that do not say that, in a word of its chat template, or
+            "none" for not at all; None for what the template does.
+        template_variables: variables for the chat template, where requests say nothing else; ``enable_thinking`` among
+            them is a bool. None for none.
         reasoning_format: where chats have what the model thinks before it answers, one of ``REASONING_FORMATS``;
             None for in the text as the model wrote it, unless a body offers tools or says something about reasoning.
         sse_done: end OpenAI-shaped streams with ``data: [DONE]``.
@@ -102,6 +110,8 @@ class RestConfig:
     openai_truncates: bool = False
     embd_normalize: int | None = None
     reasoning: bool | None = None
+    reasoning_effort: str | None = None
+    template_variables: Mapping[str, object] | None = None
     reasoning_format: str | None = None
     sse_done: bool = True
     verbose: bool = False

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
 
+    from rest_adapter.apis.common.chat_defaults import ChatDefaults
     from slotline.v1.generation_pb2 import GenerateRequest
     from slotline.v1.prompt_pb2 import ChatMessage, ChatPrompt
 
@@ -29,7 +30,9 @@ def end_at_marker(request: GenerateRequest) -> None:
     request.stop.texts.append(_CHATML_END)
 
 
-def read_template_variables(chat: ChatPrompt, body: Mapping[str, object], shape: ApiShape, today: date | None) -> None:
+def read_template_variables(
+    chat: ChatPrompt, body: Mapping[str, object], shape: ApiShape, today: date | None, defaults: ChatDefaults
+) -> None:
     """Read the field ``chat_template_kwargs``, behind all that the body says of thinking.
 
     In the shape of today templates get what llama.cpp's server gives all of them, too, unless the body sets it: the
@@ -39,21 +42,28 @@ def read_template_variables(chat: ChatPrompt, body: Mapping[str, object], shape:
         chat: gets the variables.
         body: the JSON body.
         shape: whose variables count.
-        today: the date; None for nothing but the field.
+        today: the date; None for none of these.
+        defaults: the server's, which go before those, and behind the field.
 
     Raises:
         InvalidRequest: it is no object.
     """
     value = body.get("chat_template_kwargs")
-    variables = {} if value is None else read_object("chat_template_kwargs", value)
+    given = {} if value is None else read_object("chat_template_kwargs", value)
+    variables: dict[str, object] = {}
     if shape is ApiShape.NOW and today is not None:
-        usual: dict[str, object] = {"date_string": f"{today:%d %b %Y}", "datetime": f"{today:%b %d %Y}"}
+        variables |= {"date_string": f"{today:%d %b %Y}", "datetime": f"{today:%b %d %Y}"}
         if not chat.reasoning.HasField("enabled"):
-            usual["enable_thinking"] = True
-        variables = usual | variables
-    elif value is None:
-        return
-    chat.template_kwargs_json = encode(variables).decode()
+            variables["enable_thinking"] = True
+    variables |= defaults.variables_with(chat.reasoning) | given
+    if variables or value is not None:
+        chat.template_kwargs_json = encode(variables).decode()
+
+
+def put_template_variables(chat: ChatPrompt, defaults: ChatDefaults) -> None:
+    """Give the template the server's variables, behind all that the body says of thinking; it has no field for more."""
+    if variables := defaults.variables_with(chat.reasoning):
+        chat.template_kwargs_json = encode(variables).decode()
 
 
 def penalize_answer_only(request: GenerateRequest) -> None:

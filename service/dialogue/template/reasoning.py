@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from service.dialogue.chat_format import ReasoningMarkers, ReasoningSwitches
 from service.dialogue.template.probes import FIRST, LEFT, TEXT, THOUGHT, TOOLS, USER, VALUE, Probe
 from service.dialogue.template.tags import common_beginning
+from slotline.protocol.thinking import EFFORTS, NO_EFFORTS, SWITCHES, SWITCHES_OF_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,12 +32,7 @@ KNOWN_MARKERS = tuple(
 )
 _KEYS = ("reasoning_content", "reasoning", "thinking")
 _TAG = r"(?:<[^<>\s]+>|\[[^\[\]\s]+\])"
-_ON_OFF = ("enable_thinking", "thinking", "enable_reasoning", "reasoning")
-#: Variables with words for on and off.
-_ON_OFF_WORDS = {"thinking_mode": ("enabled", "disabled"), "thinking_option": ("on", "off")}
-_EFFORT = ("reasoning_effort", "thinking_effort", "reasoning_strength")
 _EFFORT_WORDS = ("low", "medium", "high", "minimal", "max", "none", "no_think")
-_NO_EFFORT = ("none", "no_think")
 
 
 def reasoning_markers(prober: Prober, source: str) -> ReasoningMarkers | None:
@@ -90,7 +86,7 @@ def reasoning_switches(render: Render, source: str) -> ReasoningSwitches:
         render: renders a probe.
         source: the template; only variables that it names are tried.
     """
-    named = [name for name in (*_ON_OFF, *_ON_OFF_WORDS, *_EFFORT) if re.search(rf"\b{name}\b", source)]
+    named = [name for name in (*SWITCHES, *SWITCHES_OF_WORDS, *EFFORTS) if re.search(rf"\b{name}\b", source)]
 
     def prompts(**variables: Any) -> tuple[str | None, ...]:
         messages = [{"role": "user", "content": USER}]
@@ -102,18 +98,18 @@ def reasoning_switches(render: Render, source: str) -> ReasoningSwitches:
 
     found: dict[str, Any] = {}
     for name in named:
-        if name in _EFFORT:
+        if name in EFFORTS:
             continue
-        on, off = _ON_OFF_WORDS.get(name, (True, False))
+        on, off = SWITCHES_OF_WORDS.get(name, (True, False))
         if prompts(**{name: on}) != prompts(**{name: off}):
             found = {"on_off": name, "on": on, "off": off}
             break
     for name in named:
-        if name not in _EFFORT:
+        if name not in EFFORTS:
             continue
         seen = {word: prompts(**{name: word}) for word in _EFFORT_WORDS}
         if len(set(seen.values())) > 1:
-            quoted = [word for word in _NO_EFFORT if re.search(rf"""["']{word}["']""", source)]
+            quoted = [word for word in NO_EFFORTS if re.search(rf"""["']{word}["']""", source)]
             off_words = [word for word in quoted if seen[word] not in ((None, None), seen["high"])]
             found |= {"effort": name, "no_effort": off_words[0] if off_words else ""}
             break

@@ -40,7 +40,6 @@ ADVICE: Mapping[str, str] = {
     **dict.fromkeys(("-l", "--logit-bias"), f'{_BY_REQUEST}, as "logit_bias"'),
     "--keep": f'{_BY_REQUEST}, as "n_keep"',
     **dict.fromkeys(("-p", "--prompt", "-f", "--file", "-r", "--reverse-prompt"), _BY_REQUEST),
-    "--chat-template-kwargs": f'{_BY_REQUEST}, as "chat_template_kwargs"',
     "--reasoning-budget-message": f'{_BY_REQUEST}, as "reasoning_budget_message"',
     "--no-prefill-assistant": 'a request continues a message only with "continue_final_message": true',
     "--skip-chat-parsing": "use --reasoning-format none",

@@ -14,8 +14,10 @@ from slotline.cli.options.groups.access import ACCESS
 from slotline.cli.options.groups.general import GENERAL
 from slotline.cli.options.groups.lifetime import STOPPING
 from slotline.cli.options.table import Flag, Group, Value, invalid
+from slotline.cli.options.template_variables import template_variables
 from slotline.cli.options.values import (
     ON_OFF_AUTO,
+    Kind,
     checked,
     choice,
     grpc_address,
@@ -24,6 +26,7 @@ from slotline.cli.options.values import (
     listed,
     mebibytes,
     member,
+    none_if,
     or_words,
     readable_directory,
     real,
@@ -212,8 +215,26 @@ REST = Group(
             "WHEN",
             "reasoning",
             or_words(ON_OFF_AUTO, choice({"on": True, "off": False, "auto": None})),
-            "whether the model thinks before it answers in chats and responses that say nothing about it, if its chat "
-            "template has a switch for that; auto leaves it to the template",
+            "whether the model thinks before it answers in conversations that say nothing about it, if its chat "
+            "template has a switch for that; auto leaves it to --chat-template-kwargs, and without that to the "
+            "template",
+        ),
+        Value(
+            ("--reasoning-effort",),
+            "LEVEL",
+            "reasoning_effort",
+            none_if("default", Kind(text, "a word of the model's chat template, such as low or high, none or default")),
+            "how hard the model thinks in conversations that do not say that, if its chat template has a word for it; "
+            "none turns thinking off, default leaves it to the template",
+        ),
+        Value(
+            ("--chat-template-kwargs",),
+            "JSON",
+            "template_variables",
+            template_variables,
+            "variables for the chat template of every conversation, as a JSON object; those of a request win one by "
+            "one. enable_thinking among them is what --reasoning would say",
+            default_note="none",
         ),
         Value(
             ("--reasoning-format",),
@@ -294,7 +315,7 @@ def rest_config(settings: Mapping[str, Any]) -> RestConfig:
     """The configuration that these settings describe.
 
     Raises:
-        UsageError: settings of TLS that mean nothing without another one.
+        UsageError: settings of TLS that mean nothing without another one, or settings that contradict each other.
     """
     keys = api_keys_of(settings)
     for_core = settings.get("core_api_key") or keys
@@ -307,5 +328,8 @@ def rest_config(settings: Mapping[str, Any]) -> RestConfig:
         if setting in settings and f"core_{needed}" not in settings:
             option = f"--{setting.replace('_', '-')}"
             raise invalid(option, f"{option} {settings[setting]} is of no use without --core-{needed}")
+    if settings.get("reasoning") and settings.get("reasoning_effort") == "none":
+        name = "--reasoning-effort"
+        raise invalid(name, f"{name} none turns thinking off, and --reasoning on turns it on; give one of them")
     fields = {name: value for name, value in settings.items() if name in _FIELDS}
     return RestConfig(**{**fields, "api_keys": keys, "core_api_key": for_core[0] if for_core else None})

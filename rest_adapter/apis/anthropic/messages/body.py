@@ -183,7 +183,7 @@ class Body(Struct):
         ThinkingConfig | None,
         Meta(
             description="Whether the model may think before it answers, and how many tokens. Models that cannot think, "
-            "or cannot be kept from it, answer as they do; without this field, it is up to the model's template."
+            "or cannot be kept from it, answer as they do; without this field, --reasoning or the template decides."
         ),
     ] = None
     tool_choice: Annotated[

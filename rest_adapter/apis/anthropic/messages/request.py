@@ -12,7 +12,8 @@ from rest_adapter.apis.anthropic.messages.thinking import read_thinking
 from rest_adapter.apis.anthropic.messages.tools import read_tools
 from rest_adapter.apis.anthropic.messages.turns import read_turns
 from rest_adapter.apis.common.api_defaults import apply_shape, set_api_defaults
-from rest_adapter.apis.common.chat_prompt import end_at_marker, penalize_answer_only
+from rest_adapter.apis.common.chat_defaults import ChatDefaults
+from rest_adapter.apis.common.chat_prompt import end_at_marker, penalize_answer_only, put_template_variables
 from rest_adapter.apis.common.constraints import read_constraints
 from rest_adapter.apis.common.extras import Extras, read_extras
 from rest_adapter.apis.common.fields import read_list, read_object
@@ -34,6 +35,7 @@ OLD_FORMAT = "output_format"
 CONTEXT_MANAGEMENT = "context_management"
 #: What clients want to have left out of a conversation. Templates leave out earlier thoughts as they see fit.
 HARMLESS_EDITS = "clear_thinking_"
+_NO_DEFAULTS = ChatDefaults()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +63,18 @@ class MessagesCall:
 
 
 def read_messages(
-    raw: Mapping[str, object], *, truncates: bool = False, shape: ApiShape = ApiShape.OF_2024
+    raw: Mapping[str, object],
+    *,
+    truncates: bool = False,
+    defaults: ChatDefaults = _NO_DEFAULTS,
+    shape: ApiShape = ApiShape.OF_2024,
 ) -> MessagesCall:
     """Read a body. The options of /completion work here, too, except ``system_prompt``.
 
     Args:
         raw: the JSON body.
         truncates: shorten a conversation that does not fit, unless the body says otherwise.
+        defaults: what the server says of thinking and to the template, unless the body says otherwise.
         shape: whose defaults and ways to write options count.
 
     Raises:
@@ -90,7 +97,8 @@ def read_messages(
     constraint_field = read_constraints(request, raw, _form(body, raw))
     turns, pictures = read_turns(request.chat, body)
     tools = read_tools(request.chat, body, raw)
-    shows_thinking = read_thinking(request, body)
+    shows_thinking = read_thinking(request, body, defaults.thinks)
+    put_template_variables(request.chat, defaults)
     if "penalty_prompt" not in raw:
         penalize_answer_only(request)
     return MessagesCall(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _OMITTED = "omitted"
 
 
-def read_thinking(request: GenerateRequest, body: Body) -> bool:
+def read_thinking(request: GenerateRequest, body: Body, thinks: bool | None = None) -> bool:
     """Set how much the model thinks, and have its thoughts told apart from its answer.
 
     Clients say this of every model, by what the models of the Anthropic API can do: what this one has no switch for is
@@ -22,6 +22,7 @@ def read_thinking(request: GenerateRequest, body: Body) -> bool:
     Args:
         request: its prompt is a conversation.
         body: has the fields ``thinking`` and ``output_config``.
+        thinks: whether the model thinks without ``thinking``; None for what its template does.
 
     Returns:
         Whether the answer shows what the model thinks.
@@ -39,7 +40,10 @@ def read_thinking(request: GenerateRequest, body: Body) -> bool:
             options.budget_tokens = thinking.budget_tokens
         case Adaptive() | BetweenTools():
             options.enabled = True
+        case None if thinks is not None:
+            options.enabled = thinks
     effort = None if body.output_config is None else body.output_config.effort
-    if effort is not None and not isinstance(thinking, Disabled):
+    is_off = options.HasField("enabled") and not options.enabled
+    if effort is not None and not is_off:
         options.effort = effort
     return not (isinstance(thinking, Enabled | Adaptive) and thinking.display == _OMITTED)

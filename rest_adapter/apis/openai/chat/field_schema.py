@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from rest_adapter.apis.common.api_option_schema import api_options
-from rest_adapter.apis.openai.chat.reasoning import BUDGET_BOUNDS, BUDGETS, FORMATS, NO_BUDGET, NO_EFFORT
+from rest_adapter.apis.common.chat_defaults import NO_EFFORT
+from rest_adapter.apis.openai.chat.reasoning import BUDGET_BOUNDS, BUDGETS, FORMATS, NO_BUDGET
 from rest_adapter.apis.openai.chat.tools import MODES, MODES_OF_ALLOWED
 from rest_adapter.openapi.schema_types import (
     BOOLEAN,

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rest_adapter.apis.common.chat_defaults import NO_EFFORT
 from rest_adapter.apis.common.fields import read_bool, read_int, read_str, refusal
 from rest_adapter.apis.common.settings_now import CONTENT_ONLY
 from rest_adapter.config import REASONING_FORMATS
@@ -35,8 +36,6 @@ BUDGETS = ("reasoning_budget_tokens", "thinking_budget_tokens", "thinking_token_
 #: A budget that is none; the others are at least 0.
 NO_BUDGET = -1
 BUDGET_BOUNDS = (NO_BUDGET, INT32[1])
-#: A ``reasoning_effort`` that turns reasoning off; all others are for the chat template.
-NO_EFFORT = "none"
 EFFORT = "reasoning_effort"
 _SWITCH = "enable_thinking"
 _SWITCH_OF_TEMPLATE = f"chat_template_kwargs.{_SWITCH}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rest_adapter.api_shape import ApiShape
 from rest_adapter.apis.common.api_defaults import apply_shape, set_api_defaults
 from rest_adapter.apis.common.candidates import bound_candidates
+from rest_adapter.apis.common.chat_defaults import ChatDefaults
 from rest_adapter.apis.common.chat_prompt import (
     end_at_marker,
     penalize_answer_only,
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
     from rest_adapter.apis.common.pictures import Pictures
     from rest_adapter.apis.common.settings_now import Asked
     from slotline.v1.prompt_pb2 import ChatPrompt
+
+_NO_DEFAULTS = ChatDefaults()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ def read_chat(
     *,
     truncates: bool = False,
     reasoning_format: str | None = None,
-    thinks: bool | None = None,
+    defaults: ChatDefaults = _NO_DEFAULTS,
     shape: ApiShape = ApiShape.OF_2024,
     is_server_verbose: bool = False,
     today: date | None = None,
@@ -99,7 +102,7 @@ def read_chat(
         body: the JSON body.
         truncates: shorten a conversation that does not fit, unless the body says otherwise.
         reasoning_format: where reasoning goes, unless the body says otherwise; see ``read_reasoning``.
-        thinks: whether the model thinks if the body says nothing about it; see ``read_reasoning``.
+        defaults: what the server says of thinking and to the template, unless the body says otherwise.
         shape: whose defaults and ways to write options count.
         is_server_verbose: the server was started with ``--verbose``.
         today: the date that templates are told in the shape of today; None for none.
@@ -129,8 +132,8 @@ def read_chat(
     if (value := body.get("add_generation_prompt")) is not None:
         request.chat.add_generation_prompt = read_bool("add_generation_prompt", value)
     calls_tools = read_tools(request.chat, body)
-    reasoning = read_reasoning(request, body, calls_tools=calls_tools, default=reasoning_format, thinks=thinks)
-    read_template_variables(request.chat, body, shape, today)
+    reasoning = read_reasoning(request, body, calls_tools=calls_tools, default=reasoning_format, thinks=defaults.thinks)
+    read_template_variables(request.chat, body, shape, today, defaults)
     if "penalty_prompt" not in body:
         penalize_answer_only(request)
     is_stream = read_flag(body, "stream")

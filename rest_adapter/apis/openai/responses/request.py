@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rest_adapter.api_shape import ApiShape
 from rest_adapter.apis.common.api_defaults import apply_shape, set_api_defaults, usual_value
 from rest_adapter.apis.common.candidates import bound_candidates
+from rest_adapter.apis.common.chat_defaults import ChatDefaults
 from rest_adapter.apis.common.chat_prompt import (
     end_at_marker,
     penalize_answer_only,
@@ -39,6 +40,7 @@ _REPEATED_NUMBERS = ("temperature", "top_p")
 _PLAIN_TEXT: Mapping[str, Any] = {"type": "text"}
 #: Options of /completion that conversations do not have, or that have another name here.
 NOT_HERE = ("system_prompt", "n_probs")
+_NO_DEFAULTS = ChatDefaults()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ def read_response(
     fields: Mapping[str, object],
     *,
     truncates: bool = False,
-    thinks: bool | None = None,
+    defaults: ChatDefaults = _NO_DEFAULTS,
     shape: ApiShape = ApiShape.OF_2024,
     today: date | None = None,
 ) -> ResponseCall:
@@ -91,7 +93,7 @@ def read_response(
     Args:
         fields: the JSON body.
         truncates: shorten a conversation that does not fit, unless the body says otherwise.
-        thinks: whether the model thinks if the body says nothing about it; see ``read_reasoning``.
+        defaults: what the server says of thinking and to the template, unless the body says otherwise.
         shape: whose defaults and ways to write options count.
         today: the date that templates are told in the shape of today; None for none.
 
@@ -116,8 +118,8 @@ def read_response(
     wants_logprobs = _read_logprobs(request, body)
     turns = read_conversation(request.chat, body.instructions, body.input)
     tools = read_response_tools(request.chat, body.tools, body.tool_choice, body.parallel_tool_calls)
-    reasoning = _read_reasoning(request, fields, body.reasoning, thinks)
-    read_template_variables(request.chat, fields, shape, today)
+    reasoning = _read_reasoning(request, fields, body.reasoning, defaults.thinks)
+    read_template_variables(request.chat, fields, shape, today, defaults)
     if "penalty_prompt" not in fields:
         penalize_answer_only(request)
     return ResponseCall(

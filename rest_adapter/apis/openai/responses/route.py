@@ -7,6 +7,7 @@ from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING
 
+from rest_adapter.apis.common.chat_defaults import ChatDefaults
 from rest_adapter.apis.openai.responses.output import new_response_id
 from rest_adapter.apis.openai.responses.paths import rename_fields
 from rest_adapter.apis.openai.responses.reply import ResponsesReply
@@ -52,7 +53,7 @@ def _read(context: AppContext) -> ResponseCall:
     read = partial(
         read_response,
         truncates=config.openai_truncates,
-        thinks=config.reasoning,
+        defaults=ChatDefaults.of(config),
         shape=context.shape,
         today=date.today(),
     )

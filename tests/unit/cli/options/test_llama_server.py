@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MODEL = ("-m", "model.gguf")
 
+VARIABLES = {"a": [1], "enable_thinking": True}
+
 
 def core(*arguments: str) -> CoreConfig:
     return core_config(parse(SERVE_GROUPS, [*MODEL, *arguments]).settings)
@@ -103,6 +105,11 @@ def test_a_model_may_have_several_names(arguments: tuple[str, ...], name: str, a
         (("--sse-ping-interval", "30"), {"sse_ping_s": 30.0}),
         (("--sse-ping-interval", "-1"), {"sse_ping_s": 0.0}),
         (("--sse-ping", "-1"), {"sse_ping_s": 0.0}),
+        (("--reasoning-effort", "low"), {"reasoning_effort": "low"}),
+        (("--reasoning-effort", "low", "--reasoning-effort", "default"), {"reasoning_effort": None}),
+        (("--reasoning-effort", "none", "--reasoning", "off"), {"reasoning_effort": "none", "reasoning": False}),
+        ((), {"template_variables": None}),
+        (("--chat-template-kwargs", '{"a": [1], "enable_thinking": true}'), {"template_variables": VARIABLES}),
         ((), {"embd_normalize": None}),
         (("--embd-normalize", "-1"), {"embd_normalize": -1}),
         ((), {"reuse_port": False}),
@@ -113,6 +120,33 @@ def test_a_model_may_have_several_names(arguments: tuple[str, ...], name: str, a
 def test_switches_of_the_adapter(arguments: tuple[str, ...], changed: dict[str, object]) -> None:
     config = rest(*arguments)
     assert {name: getattr(config, name) for name in changed} == changed
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("{a: 1}", " '{a: 1}' is not JSON; allowed is a JSON object"),
+        ('{"a": NaN}', "is not JSON"),
+        ("[" * 100_000, "is not JSON"),
+        ("", " '' is not JSON"),
+        ("[1]", " '[1]' is not an object; allowed is a JSON object"),
+        ("null", "is not an object"),
+        ('{"messages": []}', "sets 'messages', which the server sets itself"),
+        ('{"enable_thinking": "false"}', "sets 'enable_thinking' to \"false\"; allowed are true and false"),
+        ('{"enable_thinking": null}', "sets 'enable_thinking' to null; allowed are true and false"),
+    ],
+)
+def test_variables_that_no_template_can_get_end_the_start(value: str, problem: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        rest("--chat-template-kwargs", value)
+    assert caught.value.lines[0].startswith("error: --chat-template-kwargs ")
+    assert problem in caught.value.lines[0]
+
+
+def test_thinking_is_not_turned_on_and_off_at_once() -> None:
+    with pytest.raises(UsageError) as caught:
+        rest("--reasoning", "on", "--reasoning-effort", "none")
+    assert "--reasoning-effort none turns thinking off, and --reasoning on turns it on" in str(caught.value)
 
 
 def test_a_chat_template_may_come_from_a_file(tmp_path: Path) -> None:

@@ -51,6 +51,8 @@ def test_every_variable_stands_for_an_option_that_there_is() -> None:
         ({"LLAMA_ARG_LOG_JSONL": "0"}, "--no-log-jsonl"),
         ({"LLAMA_ARG_REUSE_PORT": "1"}, "--reuse-port"),
         ({"LLAMA_ARG_SSE_PING_INTERVAL": "-1"}, "--sse-ping 0"),
+        ({"LLAMA_ARG_CHAT_TEMPLATE_KWARGS": '{"a":1}'}, """--chat-template-kwargs '{"a":1}'"""),
+        ({"LLAMA_ARG_REASONING_EFFORT": "low"}, "--reasoning-effort low"),
         ({"LLAMA_ARG_REUSE_PORT": "0"}, ""),
         ({"LLAMA_ARG_CORS_METHODS": "*"}, "--cors-methods '*'"),
         ({"LLAMA_ARG_ENDPOINT_METRICS": "1", "LLAMA_ARG_EMBEDDINGS": "enabled"}, "--metrics --embedding"),

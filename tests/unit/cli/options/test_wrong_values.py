@@ -25,6 +25,8 @@ WRONG_VALUES = {
     "--threads-http": "-2",
     "--cache-reuse": "256",
     "--embd-normalize": "3",
+    "--reasoning-effort": "",
+    "--chat-template-kwargs": "[]",
     "--reasoning": "some",
     "--spec-type": "draft-mtp",
     "--reasoning-budget": "0",

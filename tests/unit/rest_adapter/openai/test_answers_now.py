@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rest_adapter.api_shape import ApiShape
+from rest_adapter.apis.common.chat_defaults import ChatDefaults
 from rest_adapter.apis.openai.chat.parsed_reply import ParsedChatReply
 from rest_adapter.apis.openai.chat.reply import ChatReply
 from rest_adapter.apis.openai.chat.request import read_chat
@@ -23,6 +24,7 @@ from tests.unit.rest_adapter.messages import accepted, content, delta, finished,
 if TYPE_CHECKING:
     from slotline.v1.generation_pb2 import GenerateResponse
 
+NO_THINKING = ChatDefaults(thinks=False)
 USER = {"role": "user", "content": "Hi"}
 ASSISTANT = {"role": "assistant", "content": "Once"}
 NOW, VERBOSE = ApiShape.NOW, "__verbose"
@@ -217,7 +219,7 @@ def test_templates_are_told_the_date_and_that_models_may_think(body: Any, variab
 
 
 def test_what_the_server_says_about_thinking_goes_before_that() -> None:
-    chat = read_chat({"messages": [USER]}, shape=NOW, today=DAY, thinks=False).request.chat
+    chat = read_chat({"messages": [USER]}, shape=NOW, today=DAY, defaults=NO_THINKING).request.chat
     assert (json.loads(chat.template_kwargs_json), chat.reasoning.enabled) == (DATES, False)
 
 
@@ -235,8 +237,8 @@ def test_what_the_server_says_about_thinking_goes_before_that() -> None:
 )
 def test_only_variables_about_thinking_go_before_what_the_server_says(variables: object, counts: bool) -> None:
     body = {"chat_template_kwargs": variables}
-    chat = read_chat({"messages": [USER], **body}, shape=NOW, today=DAY, thinks=False).request.chat
-    response = read_response({"input": "Hi", **body}, shape=NOW, today=DAY, thinks=False).request.chat
+    chat = read_chat({"messages": [USER], **body}, shape=NOW, today=DAY, defaults=NO_THINKING).request.chat
+    response = read_response({"input": "Hi", **body}, shape=NOW, today=DAY, defaults=NO_THINKING).request.chat
     for reasoning in (chat.reasoning, response.reasoning):
         assert (reasoning.HasField("enabled"), reasoning.enabled) == (counts, False)
 

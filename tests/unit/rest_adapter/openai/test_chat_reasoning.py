@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rest_adapter.apis.common.chat_defaults import ChatDefaults
 from rest_adapter.apis.openai.chat.reasoning import BUDGETS
 from rest_adapter.apis.openai.chat.request import ChatCall, read_chat, rename_fields
 from rest_adapter.apis.openai.responses.request import read_response
@@ -19,6 +20,7 @@ from tests.support.wrong_bodies import TOOL
 from tests.unit.rest_adapter.clients import USER
 from tests.unit.rest_adapter.messages import invalid_argument
 
+NO_THINKING = ChatDefaults(thinks=False)
 INLINE, SEPARATE, BOTH = REASONING_FORMAT_INLINE, REASONING_FORMAT_SEPARATE, REASONING_FORMAT_BOTH
 THINKS = {"chat_template_kwargs": {"enable_thinking": True}}
 
@@ -194,13 +196,15 @@ def test_failures_of_the_core_name_the_field_that_was_sent(body: dict[str, objec
 def test_the_server_says_whether_models_think_if_the_body_says_nothing(
     thinks: bool, body: dict[str, object], is_left: bool
 ) -> None:
-    asked = read_chat({"messages": USER, **body}, thinks=thinks).request.chat.reasoning
+    asked = read_chat({"messages": USER, **body}, defaults=ChatDefaults(thinks=thinks)).request.chat.reasoning
     plain = read(**body).request.chat.reasoning
     # A template without a switch does what it does.
     assert asked == (ReasoningOptions(enabled=thinks, lenient=True) if is_left else plain)
 
 
 def test_of_responses_the_server_says_the_same() -> None:
-    asked = read_response({"input": "Hi"}, thinks=False).request.chat.reasoning
+    asked = read_response({"input": "Hi"}, defaults=NO_THINKING).request.chat.reasoning
     assert asked == ReasoningOptions(enabled=False, lenient=True)
-    assert not read_response({"input": "Hi", "enable_thinking": True}, thinks=False).request.chat.reasoning.lenient
+    assert not read_response(
+        {"input": "Hi", "enable_thinking": True}, defaults=NO_THINKING
+    ).request.chat.reasoning.lenient
