@@ -60,3 +60,7 @@ class ChatDefaults:
                 left_out.remove(ENABLE_THINKING)
             left_out |= {name for name in EFFORTS if not reasoning.enabled or self.variables.get(name) in NO_EFFORTS}
         return {name: value for name, value in self.variables.items() if name not in left_out}
+
+
+#: Of a server that says nothing.
+NO_DEFAULTS = ChatDefaults()

@@ -11,6 +11,7 @@ from werkzeug.routing import BaseConverter
 
 from rest_adapter.api_shape import ApiShape
 from rest_adapter.apis.common.asked_shape import read_shape
+from rest_adapter.apis.common.chat_defaults import ChatDefaults
 from rest_adapter.errors import InvalidRequest, NotOffered
 from rest_adapter.http.background import BackgroundThread
 from rest_adapter.http.error_forms import error_form
@@ -46,6 +47,7 @@ class AppContext:
         reading: reads large bodies.
         writing: writes large answers.
         fetcher: fetches pictures that other servers have; None if that is not allowed.
+        chat_defaults: what conversations get that say nothing else.
     """
 
     core: CoreCalls
@@ -58,6 +60,10 @@ class AppContext:
     reading: BackgroundThread = field(default_factory=BackgroundThread)
     writing: BackgroundThread = field(default_factory=BackgroundThread)
     fetcher: Fetcher | None = None
+    chat_defaults: ChatDefaults = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "chat_defaults", ChatDefaults.of(self.config))
 
     @property
     def shape(self) -> ApiShape:

@@ -12,7 +12,7 @@ from rest_adapter.apis.anthropic.messages.thinking import read_thinking
 from rest_adapter.apis.anthropic.messages.tools import read_tools
 from rest_adapter.apis.anthropic.messages.turns import read_turns
 from rest_adapter.apis.common.api_defaults import apply_shape, set_api_defaults
-from rest_adapter.apis.common.chat_defaults import ChatDefaults
+from rest_adapter.apis.common.chat_defaults import NO_DEFAULTS, ChatDefaults
 from rest_adapter.apis.common.chat_prompt import end_at_marker, penalize_answer_only, put_template_variables
 from rest_adapter.apis.common.constraints import read_constraints
 from rest_adapter.apis.common.extras import Extras, read_extras
@@ -35,7 +35,6 @@ OLD_FORMAT = "output_format"
 CONTEXT_MANAGEMENT = "context_management"
 #: What clients want to have left out of a conversation. Templates leave out earlier thoughts as they see fit.
 HARMLESS_EDITS = "clear_thinking_"
-_NO_DEFAULTS = ChatDefaults()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ def read_messages(
     raw: Mapping[str, object],
     *,
     truncates: bool = False,
-    defaults: ChatDefaults = _NO_DEFAULTS,
+    defaults: ChatDefaults = NO_DEFAULTS,
     shape: ApiShape = ApiShape.OF_2024,
 ) -> MessagesCall:
     """Read a body. The options of /completion work here, too, except ``system_prompt``.

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from rest_adapter.apis.anthropic.messages.reply import MessagesReply
 from rest_adapter.apis.anthropic.messages.request import read_messages
-from rest_adapter.apis.common.chat_defaults import ChatDefaults
 from rest_adapter.apis.serving.counting import count_prompt_tokens
 from rest_adapter.apis.serving.generation import answer_generation
 from rest_adapter.apis.serving.pictures import fetch_pictures
@@ -48,13 +47,8 @@ def count_tokens(context: AppContext) -> Answer:
 
 
 def _read(context: AppContext) -> MessagesCall:
-    config = context.config
-    read = partial(
-        read_messages,
-        truncates=config.openai_truncates,
-        defaults=ChatDefaults.of(config),
-        shape=context.shape,
-    )
+    truncates = context.config.openai_truncates
+    read = partial(read_messages, truncates=truncates, defaults=context.chat_defaults, shape=context.shape)
     call = read_body(context, read, takes_pictures=True)
     fetch_pictures(context, call.places.pictures)
     return call

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rest_adapter.api_shape import ApiShape
 from rest_adapter.apis.common.api_defaults import apply_shape, set_api_defaults
 from rest_adapter.apis.common.candidates import bound_candidates
-from rest_adapter.apis.common.chat_defaults import ChatDefaults
+from rest_adapter.apis.common.chat_defaults import NO_DEFAULTS, ChatDefaults
 from rest_adapter.apis.common.chat_prompt import (
     end_at_marker,
     penalize_answer_only,
@@ -48,8 +48,6 @@ if TYPE_CHECKING:
     from rest_adapter.apis.common.pictures import Pictures
     from rest_adapter.apis.common.settings_now import Asked
     from slotline.v1.prompt_pb2 import ChatPrompt
-
-_NO_DEFAULTS = ChatDefaults()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +89,7 @@ def read_chat(
     *,
     truncates: bool = False,
     reasoning_format: str | None = None,
-    defaults: ChatDefaults = _NO_DEFAULTS,
+    defaults: ChatDefaults = NO_DEFAULTS,
     shape: ApiShape = ApiShape.OF_2024,
     is_server_verbose: bool = False,
     today: date | None = None,

@@ -8,7 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rest_adapter.apis.common.api_defaults import usual_reasoning_format
-from rest_adapter.apis.common.chat_defaults import ChatDefaults
 from rest_adapter.apis.openai.chat.parsed_reply import ParsedChatReply
 from rest_adapter.apis.openai.chat.reply import ChatReply
 from rest_adapter.apis.openai.chat.request import read_chat, rename_fields
@@ -75,7 +74,7 @@ def _read(context: AppContext) -> ChatCall:
         read_chat,
         truncates=config.openai_truncates,
         reasoning_format=config.reasoning_format or usual_reasoning_format(context.shape),
-        defaults=ChatDefaults.of(config),
+        defaults=context.chat_defaults,
         shape=context.shape,
         is_server_verbose=config.verbose,
         today=date.today(),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rest_adapter.api_shape import ApiShape
 from rest_adapter.apis.common.api_defaults import apply_shape, set_api_defaults, usual_value
 from rest_adapter.apis.common.candidates import bound_candidates
-from rest_adapter.apis.common.chat_defaults import ChatDefaults
+from rest_adapter.apis.common.chat_defaults import NO_DEFAULTS, ChatDefaults
 from rest_adapter.apis.common.chat_prompt import (
     end_at_marker,
     penalize_answer_only,
@@ -40,7 +40,6 @@ _REPEATED_NUMBERS = ("temperature", "top_p")
 _PLAIN_TEXT: Mapping[str, Any] = {"type": "text"}
 #: Options of /completion that conversations do not have, or that have another name here.
 NOT_HERE = ("system_prompt", "n_probs")
-_NO_DEFAULTS = ChatDefaults()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,7 @@ def read_response(
     fields: Mapping[str, object],
     *,
     truncates: bool = False,
-    defaults: ChatDefaults = _NO_DEFAULTS,
+    defaults: ChatDefaults = NO_DEFAULTS,
     shape: ApiShape = ApiShape.OF_2024,
     today: date | None = None,
 ) -> ResponseCall:

@@ -7,7 +7,6 @@ from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rest_adapter.apis.common.chat_defaults import ChatDefaults
 from rest_adapter.apis.openai.responses.output import new_response_id
 from rest_adapter.apis.openai.responses.paths import rename_fields
 from rest_adapter.apis.openai.responses.reply import ResponsesReply
@@ -49,11 +48,10 @@ def count_input_tokens(context: AppContext) -> Answer:
 
 
 def _read(context: AppContext) -> ResponseCall:
-    config = context.config
     read = partial(
         read_response,
-        truncates=config.openai_truncates,
-        defaults=ChatDefaults.of(config),
+        truncates=context.config.openai_truncates,
+        defaults=context.chat_defaults,
         shape=context.shape,
         today=date.today(),
     )
