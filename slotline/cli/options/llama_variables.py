@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from slotline.cli.options.foreign import ADVICE
 from slotline.cli.options.offers import Offer, is_on, put_behind
+from slotline.cli.options.values import OFF, ON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -17,10 +18,7 @@ if TYPE_CHECKING:
 
 PREFIX = "LLAMA_ARG_"
 API_KEY = "LLAMA_API_KEY"
-_WORDS = {
-    **dict.fromkeys(("1", "true", "on", "enabled"), True),
-    **dict.fromkeys(("0", "false", "off", "disabled"), False),
-}
+_WORDS = {**dict.fromkeys(ON, True), **dict.fromkeys(OFF, False)}
 _ON = "on"
 
 #: What follows the prefix, for options whose names are the same words.

@@ -10,7 +10,7 @@ import enum
 import math
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -22,12 +22,10 @@ from service.config import MAX_DEVICES, CoreConfig, KvOverride, LoraAdapter, Med
 T = TypeVar("T")
 Converter = Callable[[str, str], T]
 
-#: Other words of llama.cpp's for on, off and auto.
-ON_OFF_AUTO = {
-    **dict.fromkeys(("1", "true", "enabled"), "on"),
-    **dict.fromkeys(("0", "false", "disabled"), "off"),
-    "-1": "auto",
-}
+#: Words of llama.cpp's for on and off.
+ON, OFF = ("1", "true", "on", "enabled"), ("0", "false", "off", "disabled")
+#: Those of its options that also know auto, by ours.
+ON_OFF_AUTO = {**dict.fromkeys(ON, "on"), **dict.fromkeys(OFF, "off"), "-1": "auto"}
 _BOUNDS = bounds_of(ModelConfig) | bounds_of(MediaOptions) | bounds_of(CoreConfig)
 
 
@@ -185,13 +183,14 @@ def number(field: str) -> Kind[float]:
     return real(minimum=bounds.least, above=bounds.above, maximum=bounds.most)
 
 
-def _seconds_or_off(name: str, value: str) -> float | None:
-    if value == "off":
-        return None
+def _seconds_or(never: str, name: str, value: str) -> float:
+    """Seconds, 0 for 0 and for the word."""
+    if value == never:
+        return 0.0
     try:
-        return real(minimum=0)(name, value) or None
+        return real(minimum=0)(name, value)
     except InvalidValue as error:
-        raise InvalidValue(f"{error}, 0 or off for never") from None
+        raise InvalidValue(f"{error}, 0 or {never} for never") from None
 
 
 def _reciprocal(number: float) -> float:
@@ -207,24 +206,19 @@ times_longer: Kind[float] = Kind(
 
 #: Seconds above 0; None for 0 and the word off.
 seconds_or_off: Kind[float | None] = Kind(
-    _seconds_or_off,
+    lambda name, value: _seconds_or("off", name, value) or None,
     "a number of at least 0, 0 or off for never",
     "{:g}".format,
     for_none="off",
 )
 
 
-def _seconds_or_none(name: str, value: str) -> float:
-    if value.strip() == "-1":
-        return 0.0
-    try:
-        return real(minimum=0)(name, value)
-    except InvalidValue as error:
-        raise InvalidValue(f"{error}, 0 or -1 for never") from None
-
-
 #: Seconds; 0 and -1 give 0, for never.
-seconds_or_none: Kind[float] = Kind(_seconds_or_none, "a number of at least 0, 0 or -1 for never", "{:g}".format)
+seconds_or_none: Kind[float] = Kind(
+    lambda name, value: _seconds_or("-1", name, value.strip()),
+    "a number of at least 0, 0 or -1 for never",
+    "{:g}".format,
+)
 
 
 def choice(values: dict[str, T]) -> Kind[T]:
@@ -249,12 +243,13 @@ def member(kind: type[E_]) -> Kind[E_]:
     return choice({str(item.value): item for item in kind})
 
 
-def only(allowed: str, reason: str) -> Converter[str]:
-    """A value that changes nothing; ``reason`` says why there is no other."""
+def only(*allowed: str, reason: str) -> Converter[str]:
+    """Values that change nothing; ``reason`` says why there are no others."""
 
     def convert(name: str, value: str) -> str:
-        if value != allowed:
-            raise InvalidValue(f"{name} {value!r} is not supported: {reason}; allowed is {allowed}")
+        if value not in allowed:
+            are = "is" if len(allowed) == 1 else "are"
+            raise InvalidValue(f"{name} {value!r} is not supported: {reason}; allowed {are} {_listing(allowed)}")
         return value
 
     return convert
@@ -358,6 +353,6 @@ def http_url(name: str, value: str) -> str:
     return value
 
 
-def _listing(values: dict[str, T]) -> str:
+def _listing(values: Iterable[str]) -> str:
     names = list(values)
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from service.config import Lookup
 from slotline.cli.options.table import Group, Value
-from slotline.cli.options.values import Kind, member, number, text, whole
+from slotline.cli.options.values import member, number, or_words, text, whole
 
-_WHEN = member(Lookup)
 #: What environment variables of options without a value may be, as this one was.
 _SWITCH = {"1": "on", "true": "on", "yes": "on", "0": "off", "false": "off", "no": "off"}
-_LOOKUP = Kind(lambda name, value: _WHEN(name, _SWITCH.get(value, value)), _WHEN.allowed, _WHEN.typed)
+_LOOKUP = or_words(_SWITCH, member(Lookup))
 
 DRAFTS = Group(
     "drafts: tokens that are tried ahead, several in one step",
