@@ -70,7 +70,6 @@ def test_all_compute_while_the_model_rests_and_one_while_it_computes(encoders: E
     alone_s = encoded_s(encoder, 2)
     is_computing = False
     again_s = encoded_s(encoder, 3)
-    print(together_s, alone_s, again_s)
     assert alone_s < min(together_s, again_s) / 4
 
 

@@ -175,7 +175,7 @@ def parse(groups: Sequence[Group], arguments: Sequence[str]) -> Parsed:
         name = arguments[index]
         if name in HELP:
             raise HelpRequested
-        if name == VERSION and VERSION not in by_name:
+        if name == VERSION:
             raise VersionRequested
         option = by_name.get(name)
         if option is None and operand is not None and (name == "-" or not name.startswith("-")):
