@@ -341,7 +341,7 @@ class _Attention:
             return _LOOK_S if self._is_computing is None else self._look_at_model(self._is_computing())
         if self._kill_s is None:
             self._kill_s = time.monotonic() + STOP_GRACE_S
-            self._process.control(Control(self._job.number, is_computing=True))
+            self._process.control(Control(self._job.number, bool(self._was_computing)))
         left_s = self._kill_s - time.monotonic()
         if left_s <= 0:
             self._process.kill()
