@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from grpc import StatusCode
 
+from rest_adapter.apis.serving.generation import COLLECTED_MS
 from rest_adapter.config import RestConfig
 from rest_adapter.core.calls import GET_MODEL
 from rest_adapter.errors import RpcFailure
@@ -60,6 +61,17 @@ def test_a_native_stream() -> None:
     assert events[1] == b'data: {"content":"b","multimodal":false,"slot_id":0,"stop":false}'
     assert json.loads(events[2].removeprefix(b"data: "))["stop"] is True
     assert events[3:] == [b""]
+
+
+@pytest.mark.parametrize(
+    ("options", "collected_ms"),
+    [({}, COLLECTED_MS), ({"stream": True}, 0), ({"n_probs": 32}, COLLECTED_MS), ({"n_probs": 33}, 0)],
+)
+def test_the_core_collects_what_nobody_reads_before_the_end(options: dict[str, Any], collected_ms: int) -> None:
+    core = MemoryCore(answer)
+    prompts = ["Hi", "Ho"]
+    client_of(core).post("/completion", json={"prompt": prompts, **options}).get_data()
+    assert [request.output.max_delta_delay_ms for request in core.requests] == [collected_ms] * len(prompts)
 
 
 @pytest.mark.parametrize(("sse_done", "ends_with_done"), [(True, True), (False, False)])
