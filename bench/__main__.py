@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from bench import (
     adapter,
     adversary,
+    answers,
     cancel,
     chat,
     conversation,
@@ -63,6 +64,7 @@ SCENARIOS: dict[str, Callable[[Settings], Result]] = {
     "chat": chat.run,
     "prompt": prompt.run,
     "streams": streams.run,
+    "answers": answers.run,
     "shared_decode": shared_decode.run,
     "decode": decode.run,
     "shared_prefix": shared_prefix.run,
@@ -91,7 +93,7 @@ _COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"report": report.main, "
 #: Names for several scenarios: ``peers`` for all in which users would notice a difference to llama-server.
 _GROUPS: dict[str, tuple[str, ...]] = {
     "peers": (
-        *("memory", "warm", "conversation", "chat", "prompt", "streams", "shared_decode", "decode"),
+        *("memory", "warm", "conversation", "chat", "prompt", "streams", "answers", "shared_decode", "decode"),
         *("shared_prefix", "freeze", "cancel", "overload", "embeddings"),
     ),
 }

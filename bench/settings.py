@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.harness.errors import BenchError
@@ -54,6 +54,17 @@ class Settings:
     long_tokens: int = 1500
     overload_s: float = 5.0
     max_foreign_cores: float = 0.15
+
+
+def by_slots(settings: Settings) -> list[Settings]:
+    """The settings for each size of server that the numbers of streams need.
+
+    Up to the slots of most scenarios a server has as many as there; for more streams it has 32.
+    """
+    few = tuple(n_streams for n_streams in settings.streams if n_streams <= settings.n_slots)
+    many = tuple(n_streams for n_streams in settings.streams if n_streams > settings.n_slots)
+    sizes = (replace(settings, streams=few), replace(settings, streams=many, n_slots=32, n_ctx=16384))
+    return [size for size in sizes if size.streams]
 
 
 def default_model() -> Path:

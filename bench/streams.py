@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from bench.harness.contest import AS_FAST, AS_SOON, Place, Quantity, Sample, con
 from bench.harness.load import Target, decode_rate, run_together, story_jobs, wall_rate
 from bench.harness.report import Goal, Result, count_of, join
 from bench.harness.stats import median, percentile
+from bench.settings import by_slots
 
 if TYPE_CHECKING:
     from bench.harness.contest import Contest
@@ -25,8 +25,6 @@ _WAITS = (
 )
 #: One stream pays for the messages of each token on the cores that decode.
 _ONE_STREAM = Goal("at least", 0.97)
-#: Up to the slots of most scenarios a server has as many as there; for more streams it has 32.
-_MOST_SLOTS, _MOST_N_CTX = 32, 16384
 
 
 def run(settings: Settings) -> Result:
@@ -35,18 +33,12 @@ def run(settings: Settings) -> Result:
 
 
 async def _run(settings: Settings) -> Result:
-    few = [n_streams for n_streams in settings.streams if n_streams <= settings.n_slots]
-    many = [n_streams for n_streams in settings.streams if n_streams > settings.n_slots]
     results = []
-    for streams, sized in (
-        (few, settings),
-        (many, replace(settings, n_slots=_MOST_SLOTS, n_ctx=_MOST_N_CTX)),
-    ):
-        if streams:
-            async with contest(sized) as running:
-                for n_streams in streams:
-                    await _measure_streams(running, settings.tokens, n_streams)
-            results.append(running.result("streams", ""))
+    for sized in by_slots(settings):
+        async with contest(sized) as running:
+            for n_streams in sized.streams:
+                await _measure_streams(running, settings.tokens, n_streams)
+        results.append(running.result("streams", ""))
     title = (
         f"{settings.tokens} tokens per stream after {settings.prompt_tokens}, all streams begin together; decoding "
         "without the first tokens, the whole burst with everything"

@@ -51,6 +51,15 @@ class RestTarget:
         text = "".join(json.loads(event)["content"] for event in events) if job.wants_text else ""
         return StreamTiming(sent, arrivals[0], arrivals[-1], n_tokens, tuple(arrivals[:-1]), text)
 
+    async def answer(self, job: Job) -> StreamTiming:
+        """Serve one job with one answer, whose first token comes with the last."""
+        path, body = request_of(job, self._form)
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        sent = time.perf_counter()
+        content = await self._answer(reader, writer, path, body | {"stream": False})
+        ended = time.perf_counter()
+        return StreamTiming(sent, ended, ended, generated([content], job))
+
     async def post(self, path: str, body: object) -> bytes:
         """The body of the answer to a request that is not streamed.
 
@@ -58,6 +67,11 @@ class RestTarget:
             BenchError: its status is not 200.
         """
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        return await self._answer(reader, writer, path, body)
+
+    async def _answer(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str, body: object
+    ) -> bytes:
         try:
             writer.write(_post(path, self._port, body))
             head, _, content = (await reader.read()).partition(b"\r\n\r\n")

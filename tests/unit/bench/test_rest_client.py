@@ -54,6 +54,15 @@ async def test_tokens_come_from_the_final_event_however_the_events_are_cut_into_
     assert (sent["prompt"], sent["n_predict"], sent["seed"], sent["stream"]) == ("Once", 2, 7, True)
 
 
+async def test_an_answer_that_is_not_streamed_is_there_at_once() -> None:
+    answer = b'HTTP/1.1 200 OK\r\n\r\n{"content":"a b","stop":true,"tokens_predicted":2}'
+    async with _server(answer) as (port, requests):
+        timing = await RestTarget(port).answer(JOB)
+    assert timing.n_tokens == 2
+    assert timing.sent < timing.first_token == timing.ended
+    assert json.loads(requests[0])["stream"] is False
+
+
 async def test_a_picture_is_a_part_of_a_chat() -> None:
     final = b'data: {"choices":[],"usage":{"completion_tokens":2}}\n\n'
     async with _server(HEAD + _chunk(final) + _chunk(b"")) as (port, requests):

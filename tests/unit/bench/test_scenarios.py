@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bench import chat, conversation, copying, prompt, shared_decode, shared_prefix, streams, waiting, warm
+from bench import answers, chat, conversation, copying, prompt, shared_decode, shared_prefix, streams, waiting, warm
 from bench.harness import contest as contest_module
 from bench.harness.contest import GRPC, REST, Contest
 from bench.harness.load import Job, StreamTiming
+from bench.harness.rest_client import RestTarget
 from bench.harness.servers import PEER, STOCK_PEER
 from bench.settings import Settings
 
@@ -33,8 +34,14 @@ SETTINGS = Settings(
 )
 
 
-class _Target:
+class _Target(RestTarget):
     """A token every 10 ms, from 100 ms after the request on."""
+
+    def __init__(self) -> None:
+        super().__init__(port=0)
+
+    async def answer(self, job: Job) -> StreamTiming:
+        return await self.generate(job)
 
     async def generate(self, job: Job, *, on_event: Callable[[], None] = lambda: None) -> StreamTiming:
         arrivals = tuple(0.1 + 0.01 * number for number in range(job.n_tokens))
@@ -50,7 +57,7 @@ async def _contest(settings: Settings, *, has_grpc: bool = True, **options: Any)
 
 @pytest.fixture(autouse=True)
 def _without_servers_and_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (contest_module, chat, copying, prompt, shared_decode, streams, waiting, warm):
+    for module in (contest_module, answers, chat, copying, prompt, shared_decode, streams, waiting, warm):
         monkeypatch.setattr(module, "contest", _contest)
     sleep = asyncio.sleep
     monkeypatch.setattr(asyncio, "sleep", lambda seconds: sleep(0))
@@ -64,6 +71,7 @@ def _without_servers_and_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
         (chat, ["turn 1: first token, median, 2 users", "all conversations, 3 users"]),
         (prompt, ["first token, 16 tokens", "first token, 300 tokens"]),
         (streams, ["decoding, 1 stream", "whole burst, 16 streams", "between tokens, longest, 16 streams"]),
+        (answers, ["whole answers, 1 at once", "whole answers, 16 at once"]),
         (shared_decode, ["decoding, 4 streams", "decoding, 8 streams"]),
         (shared_prefix, ["first token, median of the burst", "whole burst"]),
         (copying, ["decoding, text, 1 stream", "copied share of the answer, JSON, 4 streams"]),
