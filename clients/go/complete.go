@@ -3,6 +3,8 @@ package slotline
 import (
 	"context"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/slotline/slotline/clients/go/slotlinev1"
 )
 
@@ -39,10 +41,20 @@ type ToolCall struct {
 	Arguments string
 }
 
-// Complete continues a prompt and waits for the whole answer. An error is of type *Error.
+const (
+	// collectedMs is for how long output that is read at its end is collected: a message per token takes time from the
+	// model.
+	collectedMs = 500
+	// mostCandidates is how many probabilities a token may have then; with more, what is collected would take the server
+	// milliseconds to send.
+	mostCandidates = 32
+)
+
+// Complete continues a prompt and waits for the whole answer, which comes in few messages unless the request has a
+// MaxDeltaDelayMs of its own. An error is of type *Error.
 func (c *Client) Complete(ctx context.Context, request *slotlinev1.GenerateRequest) (*Completion, error) {
 	made := &Completion{Sequences: make([]Sequence, max(1, int(request.GetNumSequences())))}
-	for message, err := range c.Generate(ctx, request) {
+	for message, err := range c.Generate(ctx, collected(request)) {
 		if err != nil {
 			return nil, err
 		}
@@ -69,6 +81,22 @@ func (c *Client) Chat(
 	ctx context.Context, messages []*slotlinev1.ChatMessage, options *slotlinev1.GenerateRequest,
 ) (*Completion, error) {
 	return c.Complete(ctx, Conversation(messages, options))
+}
+
+// collected is the request of an answer that is read at its end: its output is collected, unless it says otherwise.
+func collected(request *slotlinev1.GenerateRequest) *slotlinev1.GenerateRequest {
+	output := request.GetOutput()
+	candidates := (output.GetNProbs() + output.GetTopLogprobs()) * max(1, request.GetNumSequences())
+	isSaid := output != nil && output.MaxDeltaDelayMs != nil
+	if request == nil || isSaid || candidates > mostCandidates {
+		return request
+	}
+	copied := proto.CloneOf(request)
+	if copied.Output == nil {
+		copied.Output = &slotlinev1.OutputOptions{}
+	}
+	copied.Output.MaxDeltaDelayMs = proto.Uint32(collectedMs)
+	return copied
 }
 
 func (c *Completion) at(index uint32) *Sequence {

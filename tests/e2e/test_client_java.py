@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from slotline.protocol.collecting import COLLECTED_MS
 from tests.clients.suite import FREE_WITHIN_S, kill_while_streaming, run_cases
 from tests.support.other_client import (
     PREFIX_KEYS,
@@ -14,8 +15,10 @@ from tests.support.other_client import (
     OtherClient,
     expected_prefix_keys,
     options_in_camel_case,
+    run_program,
     skip_without,
 )
+from tests.support.recording_core import recording_core
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,6 +82,12 @@ def test_the_first_program_of_the_page_runs(client: OtherClient, server: Server,
 def test_an_example_prints_what_it_says(name: str, client: OtherClient, server: Server) -> None:
     printed = client.run([*JAVA, f"dev.slotline.examples.{name}"], server.grpc_address)
     assert re.fullmatch(EXAMPLES[name], printed, re.S), printed
+
+
+def test_a_whole_answer_is_collected_and_a_stream_is_not(client: OtherClient) -> None:
+    with recording_core() as core:
+        run_program([*JAVA, "dev.slotline.examples.Chat"], core.address)
+    assert [request.output.max_delta_delay_ms for request in core.requests] == [COLLECTED_MS, 0, COLLECTED_MS]
 
 
 def test_the_example_with_certificates_connects(client: OtherClient, ports: Ports) -> None:

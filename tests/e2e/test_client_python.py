@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
+from slotline.protocol.collecting import COLLECTED_MS
 from tests.support.other_client import ROOT, run_program
+from tests.support.recording_core import recording_core
 from tests.support.server_pool import AS_MAKE_RUNS_IT
 
 if TYPE_CHECKING:
@@ -54,6 +56,12 @@ def test_three_commands_lead_to_the_first_text(server: Server) -> None:
 def test_an_example_prints_what_it_says(name: str, server: Server) -> None:
     printed = run([sys.executable, str(FOLDER / f"examples/{name}.py")], server.grpc_address)
     assert re.fullmatch(EXAMPLES[name], printed, re.DOTALL), printed
+
+
+def test_a_whole_answer_is_collected() -> None:
+    with recording_core() as core:
+        run_program([sys.executable, str(FOLDER / "examples/chat.py")], core.address)
+    assert [request.output.max_delta_delay_ms for request in core.requests] == [COLLECTED_MS, COLLECTED_MS]
 
 
 def test_the_example_with_certificates_reaches_a_server_that_wants_them(

@@ -1,6 +1,7 @@
 // The client.
 
 import {
+  clone,
   create,
   type DescMessage,
   type DescMethodUnary,
@@ -19,6 +20,7 @@ import {
   type GenerateRequest,
   GenerateRequestSchema,
   type GenerateResponse,
+  OutputOptionsSchema,
 } from "./gen/slotline/v1/generation_pb.js";
 import type { HealthResponse, Model, Slot } from "./gen/slotline/v1/model_pb.js";
 import { InferenceService } from "./gen/slotline/v1/inference_service_pb.js";
@@ -94,6 +96,11 @@ export interface TokenizeOptions extends CallerOptions {
   readonly model?: string;
 }
 
+/** Milliseconds for which output that is read at its end is collected: a message per token takes time from the model. */
+const COLLECTED_MS = 500;
+/** With more probabilities per token, what is collected would take the server milliseconds to send. */
+const MOST_CANDIDATES = 32;
+
 const TRUNCATIONS = { end: Truncation.END, start: Truncation.START };
 
 /** A client of one core, or of several that serve the same model. Close it in the end: open connections keep a process. */
@@ -115,17 +122,15 @@ export class Client {
 
   /** Continues a prompt. Nothing is sent before the result is iterated over. */
   generate(prompt: Prompt, options: GenerateOptions & GenerateCallOptions = {}): Generation {
-    const { signal, timeoutMs: _, metadata: __, prefixKey, ...others } = options;
-    const request = generateRequest(prompt, others);
-    return new Generation((cancelled) => {
-      const either = signal ? AbortSignal.any([signal, cancelled]) : cancelled;
-      return this.#stream(request, prefixKey, { ...options, signal: either });
-    });
+    return this.#generation(generateRequest(prompt, options), options);
   }
 
-  /** Continues a prompt and waits for the whole answer. */
+  /**
+   * Continues a prompt and waits for the whole answer. It comes in few messages, unless the request has a
+   * `maxDeltaDelayMs` of its own.
+   */
   complete(prompt: Prompt, options: GenerateOptions & GenerateCallOptions = {}): Promise<Completion> {
-    return this.generate(prompt, options).completion();
+    return this.#generation(collected(generateRequest(prompt, options)), options).completion();
   }
 
   /** Answers a conversation and waits for the whole answer: content, reasoning and tool calls are told apart. */
@@ -258,6 +263,14 @@ export class Client {
     this.#targets.close();
   }
 
+  #generation(request: GenerateRequest, options: GenerateCallOptions): Generation {
+    const { signal, prefixKey } = options;
+    return new Generation((cancelled) => {
+      const either = signal ? AbortSignal.any([signal, cancelled]) : cancelled;
+      return this.#stream(request, prefixKey, { ...options, signal: either });
+    });
+  }
+
   /** The messages of the first server that accepts the request. */
   #stream(
     request: GenerateRequest,
@@ -350,7 +363,8 @@ class Attempt {
   }
 }
 
-function generateRequest(prompt: Prompt, options: GenerateOptions): GenerateRequest {
+function generateRequest(prompt: Prompt, given: GenerateOptions & GenerateCallOptions): GenerateRequest {
+  const { signal: _, timeoutMs: __, metadata: ___, prefixKey: ____, ...options } = given;
   if (isMessage(prompt, GenerateRequestSchema)) {
     const [name] = Object.keys(options);
     if (name !== undefined) {
@@ -361,6 +375,19 @@ function generateRequest(prompt: Prompt, options: GenerateOptions): GenerateRequ
   const request = requestFor(prompt);
   setOptions(request, options);
   return request;
+}
+
+/** The request of an answer that is read at its end: its output is collected, unless it says otherwise. */
+function collected(request: GenerateRequest): GenerateRequest {
+  const { nProbs = 0, topLogprobs = 0, maxDeltaDelayMs } = request.output ?? {};
+  const candidates = (nProbs + topLogprobs) * Math.max(1, request.numSequences ?? 1);
+  if (maxDeltaDelayMs !== undefined || candidates > MOST_CANDIDATES) {
+    return request;
+  }
+  const copied = clone(GenerateRequestSchema, request);
+  copied.output ??= create(OutputOptionsSchema);
+  copied.output.maxDeltaDelayMs = COLLECTED_MS;
+  return copied;
 }
 
 function conversation(messages: readonly Message[]): { case: "chat"; value: ReturnType<typeof chatPrompt> } {

@@ -22,6 +22,7 @@ from rest_adapter.http.disconnect import SOCKET_KEY, DisconnectWatch
 from rest_adapter.http.media_types import EVENTS_UTF8
 from rest_adapter.http.responses import Answer, json_response, long_json_response
 from rest_adapter.json.encoding import encode_in_pieces
+from slotline.protocol.collecting import collect_output
 from slotline.v1.generation_pb2 import GenerateRequest, GenerateResponse
 
 if TYPE_CHECKING:
@@ -34,11 +35,6 @@ _STREAM_HEADERS = (("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no"), (
 
 #: With this many probabilities per token, each message takes milliseconds to translate.
 HEAVY_CANDIDATES = 1024
-#: Milliseconds for which the core collects the output of an answer that nobody reads before its end. Each message takes
-#: half a millisecond of processor time from the model.
-COLLECTED_MS = 500
-#: With more probabilities per token, what is collected would take the core's event loop milliseconds to send.
-_FEW_CANDIDATES = 32
 #: Up to this many ids are checked in a few milliseconds.
 _FEW_IDS = 4096
 
@@ -84,14 +80,14 @@ def answer_generation(
         _drop_unknown_ids(context, requests)
         limit_s = shorter(timeout_s, context.config.request_timeout_s)
         tenant = context.keys.tenant()
-        per_token = candidates_per_token(requests[0])
-        if not is_stream and per_token <= _FEW_CANDIDATES:
+        if not is_stream:
             for one in requests:
-                one.output.max_delta_delay_ms = COLLECTED_MS
+                collect_output(one)
         started = context.core.generate(requests, deadline_s=limit_s, priority=priority, tenant=tenant)
         stream = _Renaming(started, rename_fields)
         cleanup.callback(stream.close)
         cleanup.enter_context(DisconnectWatch(environ.get(SOCKET_KEY), stream.close))
+        per_token = candidates_per_token(requests[0])
         background = context.writing if per_token >= HEAVY_CANDIDATES else None
         if not is_stream:
             _collect(stream, reply, background)

@@ -19,9 +19,11 @@ from slotline.client.requests import (
     restore_slot_request,
     save_slot_request,
     tokenize_request,
+    whole_request,
 )
 from slotline.options import BY_PATH
 from slotline.options.plain_options import PlainOptions
+from slotline.protocol.collecting import COLLECTED_MS
 from slotline.v1 import generation_pb2, sampling_pb2
 
 if TYPE_CHECKING:
@@ -48,6 +50,29 @@ def test_messages_keep_role_and_text() -> None:
     request = generate_request([{"role": "system", "content": "Be brief."}, {"role": "user"}], {})
     turns = [(turn.role, [part.text for part in turn.content]) for turn in request.chat.messages]
     assert turns == [("system", ["Be brief."]), ("user", [""])]
+
+
+@pytest.mark.parametrize(
+    ("options", "delay_ms"),
+    [
+        ({}, COLLECTED_MS),
+        ({"max_delta_delay_ms": 0}, 0),
+        ({"n_probs": 16, "num_sequences": 2}, COLLECTED_MS),
+        ({"n_probs": 16, "top_logprobs": 17}, 0),
+    ],
+)
+def test_an_answer_that_is_read_at_its_end_is_collected_unless_it_says_otherwise(
+    options: GenerateOptions, delay_ms: int
+) -> None:
+    request = whole_request("Hi", options)
+    assert (request.text, request.output.max_delta_delay_ms) == ("Hi", delay_ms)
+
+
+def test_a_whole_request_of_the_caller_stays_as_it_is() -> None:
+    given = generation_pb2.GenerateRequest(text="Hi")
+    request = whole_request(given, {})
+    assert (request.text, request.output.max_delta_delay_ms) == ("Hi", COLLECTED_MS)
+    assert given == generation_pb2.GenerateRequest(text="Hi")
 
 
 OPTIONS: list[tuple[str, Any, str]] = [

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from grpc import StatusCode
 
-from rest_adapter.apis.serving.generation import COLLECTED_MS
 from rest_adapter.config import RestConfig
 from rest_adapter.core.calls import GET_MODEL
 from rest_adapter.errors import RpcFailure
+from slotline.protocol.collecting import COLLECTED_MS
 from slotline.v1.model_pb2 import (
     GetModelResponse,
     Model,

@@ -26,6 +26,7 @@ from slotline.client.requests import (
     save_slot_request,
     tokenize_request,
     vectors_of,
+    whole_request,
 )
 from slotline.client.structured import Parsed, parse_options, parsed
 from slotline.protocol import health
@@ -152,10 +153,12 @@ class AsyncClient:
     ) -> Completion:
         """Continue a prompt and wait for the whole answer.
 
+        It comes in few messages, unless the request has a ``max_delta_delay_ms`` of its own.
+
         Raises:
             SlotlineError: the request was refused or failed.
         """
-        generation = self.generate(prompt, deadline_s=deadline_s, priority=priority, **options)
+        generation = self.generate(whole_request(prompt, options), deadline_s=deadline_s, priority=priority)
         async for _ in generation:
             pass
         return generation.completion

@@ -9,6 +9,7 @@ from slotline.client import adapters, checks
 from slotline.client.images import Part, parts_message
 from slotline.client.messages import chat_prompt
 from slotline.client.options import GenerateOptions, set_options
+from slotline.protocol.collecting import collect_output
 from slotline.v1 import (
     embedding_pb2,
     generation_pb2,
@@ -46,6 +47,22 @@ def generate_request(prompt: Prompt, options: GenerateOptions) -> generation_pb2
     _set_prompt(request, prompt)
     set_options(request, options)
     return request
+
+
+def whole_request(prompt: Prompt, options: GenerateOptions) -> generation_pb2.GenerateRequest:
+    """A request for a continuation that is read at its end; a whole request of the caller's stays as it is.
+
+    Raises:
+        TypeError, ValueError: as ``generate_request`` does.
+    """
+    request = generate_request(prompt, options)
+    if request is not prompt:
+        collect_output(request)
+        return request
+    copied = generation_pb2.GenerateRequest()
+    copied.CopyFrom(request)
+    collect_output(copied)
+    return copied
 
 
 def tokenize_request(

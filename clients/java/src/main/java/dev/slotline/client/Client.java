@@ -13,6 +13,7 @@ import dev.slotline.v1.ListModelsRequest;
 import dev.slotline.v1.ListSlotsRequest;
 import dev.slotline.v1.Model;
 import dev.slotline.v1.ModelServiceGrpc;
+import dev.slotline.v1.OutputOptions;
 import dev.slotline.v1.RerankRequest;
 import dev.slotline.v1.Slot;
 import dev.slotline.v1.TokenizeRequest;
@@ -49,6 +50,12 @@ import java.util.function.Consumer;
  * <p>The {@code with} methods give a client that shares the connections of this one; closing either closes both.
  */
 public final class Client implements AutoCloseable {
+  /** For how long output that is read at its end is collected: a message per token takes time from the model. */
+  private static final int COLLECTED_MS = 500;
+
+  /** With more probabilities per token, what is collected would take the server milliseconds to send. */
+  private static final int MOST_CANDIDATES = 32;
+
   private final Calls calls;
 
   private Client(Calls calls) {
@@ -156,9 +163,12 @@ public final class Client implements AutoCloseable {
     return new AsyncGeneration(calls, prompt.toRequest(), consumer).start();
   }
 
-  /** Continues a prompt and waits for the whole answer. */
+  /**
+   * Continues a prompt and waits for the whole answer. It comes in few messages, unless the prompt has a
+   * {@code maxDeltaDelayMs} of its own.
+   */
   public Completion complete(Prompt prompt) {
-    try (Generation generation = generate(prompt)) {
+    try (Generation generation = generate(collected(prompt.toRequest()))) {
       return generation.completion();
     }
   }
@@ -283,6 +293,16 @@ public final class Client implements AutoCloseable {
   @Override
   public void close() {
     calls.targets().forEach(Target::close);
+  }
+
+  /** The request of an answer that is read at its end: its output is collected, unless it says otherwise. */
+  private static GenerateRequest collected(GenerateRequest request) {
+    OutputOptions output = request.getOutput();
+    int candidates = (output.getNProbs() + output.getTopLogprobs()) * Math.max(1, request.getNumSequences());
+    if (output.hasMaxDeltaDelayMs() || candidates > MOST_CANDIDATES) {
+      return request;
+    }
+    return request.toBuilder().setOutput(output.toBuilder().setMaxDeltaDelayMs(COLLECTED_MS)).build();
   }
 
   private static float[] vector(Embedding embedding) {
