@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from flask import request
 
-from rest_adapter.apis.common.candidates import candidates_per_token
+from rest_adapter.apis.common.candidates import candidates_per_token, collect_output
 from rest_adapter.apis.common.ending import unfinished
 from rest_adapter.apis.common.list_options import drop_unknown_ids, mentions_token_ids
 from rest_adapter.apis.common.priority import WSGI_KEY, priority_of
@@ -22,7 +22,6 @@ from rest_adapter.http.disconnect import SOCKET_KEY, DisconnectWatch
 from rest_adapter.http.media_types import EVENTS_UTF8
 from rest_adapter.http.responses import Answer, json_response, long_json_response
 from rest_adapter.json.encoding import encode_in_pieces
-from slotline.protocol.collecting import collect_output
 from slotline.v1.generation_pb2 import GenerateRequest, GenerateResponse
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from slotline.client import adapters, checks
 from slotline.client.images import Part, parts_message
 from slotline.client.messages import chat_prompt
 from slotline.client.options import GenerateOptions, set_options
-from slotline.protocol.collecting import collect_output
+from slotline.protocol.collecting import collected_ms
 from slotline.v1 import (
     embedding_pb2,
     generation_pb2,
@@ -56,13 +56,14 @@ def whole_request(prompt: Prompt, options: GenerateOptions) -> generation_pb2.Ge
         TypeError, ValueError: as ``generate_request`` does.
     """
     request = generate_request(prompt, options)
-    if request is not prompt:
-        collect_output(request)
+    if request.output.HasField("max_delta_delay_ms"):
         return request
-    copied = generation_pb2.GenerateRequest()
-    copied.CopyFrom(request)
-    collect_output(copied)
-    return copied
+    if request is prompt:
+        request = generation_pb2.GenerateRequest()
+        request.MergeFrom(prompt)
+    n_candidates = request.output.n_probs + request.output.top_logprobs
+    request.output.max_delta_delay_ms = collected_ms(n_candidates * max(1, request.num_sequences))
+    return request
 
 
 def tokenize_request(
