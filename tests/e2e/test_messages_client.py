@@ -137,6 +137,8 @@ def test_a_streamed_call_is_the_whole_one(client: anthropic.Anthropic, city: str
         "tool_choice": {"type": "tool", "name": "get_weather"},
         "extra_body": GREEDY,
     }
+    # The first call evaluates the prompt, and the others continue its cells: these have the same logits.
+    client.messages.create(**options)
     with client.messages.stream(**options) as stream:
         partial = "".join(event.partial_json for event in stream if event.type == "input_json")
         final = stream.get_final_message()

@@ -114,6 +114,8 @@ def test_the_stream_helper_has_the_same_call(client: openai.OpenAI, city: str) -
         "temperature": 0.0,
         "max_tokens": 128,
     }
+    # The first call evaluates the prompt, and the others continue its cells: these have the same logits.
+    client.chat.completions.create(**options)
     with client.chat.completions.stream(**options, stream_options={"include_usage": True}) as stream:
         done = [event.arguments for event in stream if event.type == "tool_calls.function.arguments.done"]
         final = stream.get_final_completion()
