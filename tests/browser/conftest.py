@@ -13,7 +13,7 @@ from rest_adapter.config import RestConfig
 from tests.browser.chat_page import PATIENCE_MS, ChatPage
 from tests.browser.watch import Watch
 from tests.support.adapter import AdapterThread
-from tests.support.fake_core import FakeCore
+from tests.support.fake_core import FakeCore, running_fake_core
 from tests.support.node import skip_without_package
 from tests.support.server_pool import AS_MAKE_RUNS_IT
 
@@ -113,10 +113,8 @@ def server(chromium: Browser, servers: ServerPool) -> Server:
 @pytest.fixture
 def core(chromium: Browser, tmp_path: Path) -> Iterator[FakeCore]:
     """A core without an engine, whose answers a test writes."""
-    made = FakeCore(f"unix:{tmp_path}/core.sock")
-    made.start()
-    yield made
-    made.close()
+    with running_fake_core(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.clients.suite import Ports
+    from tests.support.fake_core import FakeCore
     from tests.support.server import Server
     from tests.support.server_pool import ServerPool
 
@@ -30,6 +31,15 @@ def ports() -> Iterator[Ports]:
 
     with running_cores() as running:
         yield running
+
+
+@pytest.fixture
+def core(tmp_path: Path) -> Iterator[FakeCore]:
+    """A core without an engine, which keeps the requests of clients."""
+    from tests.support.fake_core import running_fake_core
+
+    with running_fake_core(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture

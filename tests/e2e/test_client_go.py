@@ -13,13 +13,13 @@ from slotline.protocol.collecting import COLLECTED_MS
 from tests.clients.suite import FREE_WITHIN_S, N_KILLS, fail_wrong_cases, kill_while_streaming, run_cases
 from tests.support.golang import skip_without_go
 from tests.support.other_client import ROOT, output_of, run_program
-from tests.support.recording_core import recording_core
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from tests.clients.suite import Ports
+    from tests.support.fake_core import FakeCore
     from tests.support.seeing_model import SeeingModels
     from tests.support.server import Server
     from tests.support.server_pool import ServerPool
@@ -83,10 +83,9 @@ def test_an_example_prints_what_it_says(name: str, programs: Path, server: Serve
     assert re.fullmatch(EXAMPLES[name], printed, re.DOTALL), printed
 
 
-def test_a_whole_answer_is_collected(programs: Path) -> None:
-    with recording_core() as core:
-        run_program([str(programs / "chat")], core.address)
-    assert [request.output.max_delta_delay_ms for request in core.requests] == [COLLECTED_MS, COLLECTED_MS]
+def test_a_whole_answer_is_collected(programs: Path, core: FakeCore) -> None:
+    run_program([str(programs / "chat")], core.address)
+    assert [call.request.output.max_delta_delay_ms for call in core.calls] == [COLLECTED_MS, COLLECTED_MS]
 
 
 def test_the_example_with_certificates_reaches_a_server_that_wants_them(

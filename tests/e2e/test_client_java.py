@@ -18,12 +18,12 @@ from tests.support.other_client import (
     run_program,
     skip_without,
 )
-from tests.support.recording_core import recording_core
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.clients.suite import Ports
+    from tests.support.fake_core import FakeCore
     from tests.support.server import Server
 
 pytestmark = pytest.mark.timeout(400)
@@ -84,10 +84,9 @@ def test_an_example_prints_what_it_says(name: str, client: OtherClient, server: 
     assert re.fullmatch(EXAMPLES[name], printed, re.S), printed
 
 
-def test_a_whole_answer_is_collected_and_a_stream_is_not(client: OtherClient) -> None:
-    with recording_core() as core:
-        run_program([*JAVA, "dev.slotline.examples.Chat"], core.address)
-    assert [request.output.max_delta_delay_ms for request in core.requests] == [COLLECTED_MS, 0, COLLECTED_MS]
+def test_a_whole_answer_is_collected_and_a_stream_is_not(client: OtherClient, core: FakeCore) -> None:
+    run_program([*JAVA, "dev.slotline.examples.Chat"], core.address)
+    assert [call.request.output.max_delta_delay_ms for call in core.calls] == [COLLECTED_MS, 0, COLLECTED_MS]
 
 
 def test_the_example_with_certificates_connects(client: OtherClient, ports: Ports) -> None:

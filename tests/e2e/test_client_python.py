@@ -11,13 +11,13 @@ from PIL import Image
 
 from slotline.protocol.collecting import COLLECTED_MS
 from tests.support.other_client import ROOT, run_program
-from tests.support.recording_core import recording_core
 from tests.support.server_pool import AS_MAKE_RUNS_IT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from tests.support.fake_core import FakeCore
     from tests.support.seeing_model import SeeingModels
     from tests.support.server import Server
     from tests.support.server_pool import ServerPool
@@ -58,10 +58,9 @@ def test_an_example_prints_what_it_says(name: str, server: Server) -> None:
     assert re.fullmatch(EXAMPLES[name], printed, re.DOTALL), printed
 
 
-def test_a_whole_answer_is_collected() -> None:
-    with recording_core() as core:
-        run_program([sys.executable, str(FOLDER / "examples/chat.py")], core.address)
-    assert [request.output.max_delta_delay_ms for request in core.requests] == [COLLECTED_MS, COLLECTED_MS]
+def test_a_whole_answer_is_collected(core: FakeCore) -> None:
+    run_program([sys.executable, str(FOLDER / "examples/chat.py")], core.address)
+    assert [call.request.output.max_delta_delay_ms for call in core.calls] == [COLLECTED_MS, COLLECTED_MS]
 
 
 def test_the_example_with_certificates_reaches_a_server_that_wants_them(

@@ -10,7 +10,7 @@ import pytest
 from rest_adapter.config import RestConfig
 from tests.support.adapter import AdapterThread
 from tests.support.chat_command import KEY, PROMPT, Open, environment
-from tests.support.fake_core import FakeCore
+from tests.support.fake_core import FakeCore, running_fake_core
 from tests.support.server import SLOTLINE
 from tests.support.terminal import TerminalProgram
 
@@ -22,10 +22,8 @@ if TYPE_CHECKING:
 @pytest.fixture
 def core(tmp_path: Path) -> Iterator[FakeCore]:
     """A core without an engine. Suites of the gRPC core have fixtures of their own by this name."""
-    made = FakeCore(f"unix:{tmp_path}/core.sock")
-    made.start()
-    yield made
-    made.close()
+    with running_fake_core(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture

@@ -25,7 +25,18 @@ from slotline.v1.generation_pb2 import (
     GenerateRequest,
     ToolDelta,
 )
-from tests.support.fake_core import WAIT_S, FakeCore, Step, accepted, delta, finished, parts, said, thought
+from tests.support.fake_core import (
+    WAIT_S,
+    FakeCore,
+    Step,
+    accepted,
+    delta,
+    finished,
+    parts,
+    running_fake_core,
+    said,
+    thought,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,11 +74,9 @@ def script(request: GenerateRequest) -> list[Step]:
 
 @pytest.fixture
 def core(tmp_path: Path) -> Iterator[FakeCore]:
-    made = FakeCore(f"unix:{tmp_path}/core.sock")
-    made.start()
-    made.script = script
-    yield made
-    made.close()
+    with running_fake_core(tmp_path) as made:
+        made.script = script
+        yield made
 
 
 @pytest.fixture

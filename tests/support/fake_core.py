@@ -40,6 +40,8 @@ from slotline.v1.sampling_pb2 import SamplingParams
 from slotline.v1.tokens_pb2 import Usage
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from google.protobuf.message import Message
 
 MODEL = "fake-model"
@@ -241,6 +243,17 @@ class FakeCore:
 
     def _run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(WAIT_S)
+
+
+@contextmanager
+def running_fake_core(directory: Path) -> Iterator[FakeCore]:
+    """A core that listens on a socket in a directory."""
+    core = FakeCore(f"unix:{directory}/core.sock")
+    core.start()
+    try:
+        yield core
+    finally:
+        core.close()
 
 
 class _Inference(inference_service_pb2_grpc.InferenceServiceServicer):
