@@ -41,14 +41,8 @@ type ToolCall struct {
 	Arguments string
 }
 
-const (
-	// collectedMs is for how long output that is read at its end is collected: a message per token takes time from the
-	// model.
-	collectedMs = 500
-	// mostCandidates is how many probabilities a token may have then; with more, what is collected would take the server
-	// milliseconds to send.
-	mostCandidates = 32
-)
+// collectedMs is for how long output that is read at its end is collected: a message per token takes time from the model.
+const collectedMs = 500
 
 // Complete continues a prompt and waits for the whole answer, which comes in few messages unless the request has a
 // MaxDeltaDelayMs of its own. An error is of type *Error.
@@ -86,9 +80,7 @@ func (c *Client) Chat(
 // collected is the request of an answer that is read at its end: its output is collected, unless it says otherwise.
 func collected(request *slotlinev1.GenerateRequest) *slotlinev1.GenerateRequest {
 	output := request.GetOutput()
-	candidates := (output.GetNProbs() + output.GetTopLogprobs()) * max(1, request.GetNumSequences())
-	isSaid := output != nil && output.MaxDeltaDelayMs != nil
-	if request == nil || isSaid || candidates > mostCandidates {
+	if request == nil || (output != nil && output.MaxDeltaDelayMs != nil) {
 		return request
 	}
 	copied := proto.CloneOf(request)

@@ -98,8 +98,6 @@ export interface TokenizeOptions extends CallerOptions {
 
 /** Milliseconds for which output that is read at its end is collected: a message per token takes time from the model. */
 const COLLECTED_MS = 500;
-/** With more probabilities per token, what is collected would take the server milliseconds to send. */
-const MOST_CANDIDATES = 32;
 
 const TRUNCATIONS = { end: Truncation.END, start: Truncation.START };
 
@@ -379,9 +377,7 @@ function generateRequest(prompt: Prompt, given: GenerateOptions & GenerateCallOp
 
 /** The request of an answer that is read at its end: its output is collected, unless it says otherwise. */
 function collected(request: GenerateRequest): GenerateRequest {
-  const { nProbs = 0, topLogprobs = 0, maxDeltaDelayMs } = request.output ?? {};
-  const candidates = (nProbs + topLogprobs) * Math.max(1, request.numSequences ?? 1);
-  if (maxDeltaDelayMs !== undefined || candidates > MOST_CANDIDATES) {
+  if (request.output?.maxDeltaDelayMs !== undefined) {
     return request;
   }
   const copied = clone(GenerateRequestSchema, request);

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from rest_adapter.errors import InvalidRequest
 from slotline.options import maximum
-from slotline.protocol.collecting import collected_ms
 
 if TYPE_CHECKING:
     from slotline.v1.generation_pb2 import GenerateRequest
@@ -21,11 +20,6 @@ def candidates_per_token(request: GenerateRequest) -> int:
     """How many entries each step of a request's sequences adds."""
     output = request.output
     return (output.n_probs + output.top_logprobs) * max(1, request.num_sequences)
-
-
-def collect_output(request: GenerateRequest) -> None:
-    """Have the core collect the output of a request that is read at its end."""
-    request.output.max_delta_delay_ms = collected_ms(candidates_per_token(request))
 
 
 def bound_candidates(

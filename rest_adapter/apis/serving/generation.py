@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from flask import request
 
-from rest_adapter.apis.common.candidates import candidates_per_token, collect_output
+from rest_adapter.apis.common.candidates import candidates_per_token
 from rest_adapter.apis.common.ending import unfinished
 from rest_adapter.apis.common.list_options import drop_unknown_ids, mentions_token_ids
 from rest_adapter.apis.common.priority import WSGI_KEY, priority_of
@@ -22,6 +22,7 @@ from rest_adapter.http.disconnect import SOCKET_KEY, DisconnectWatch
 from rest_adapter.http.media_types import EVENTS_UTF8
 from rest_adapter.http.responses import Answer, json_response, long_json_response
 from rest_adapter.json.encoding import encode_in_pieces
+from slotline.protocol.collecting import COLLECTED_MS
 from slotline.v1.generation_pb2 import GenerateRequest, GenerateResponse
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def answer_generation(
         tenant = context.keys.tenant()
         if not is_stream:
             for one in requests:
-                collect_output(one)
+                one.output.max_delta_delay_ms = COLLECTED_MS
         started = context.core.generate(requests, deadline_s=limit_s, priority=priority, tenant=tenant)
         stream = _Renaming(started, rename_fields)
         cleanup.callback(stream.close)

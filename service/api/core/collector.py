@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 #: Most pieces and reported candidates that may wait for a handler; about 100 bytes each.
 MAX_BACKLOG = 1 << 20
 
+#: Most pieces and reported candidates that are held back: more would take the event loop milliseconds to send.
+MOST_HELD = 1024
+
 #: What may be collected for a while before it is sent.
 _OUTPUT = (Piece, ToolDelta)
 
@@ -33,7 +36,8 @@ class Collector:
     """A ``Sink`` whose events are taken in batches. All methods belong to the event loop's thread.
 
     Args:
-        delay_s: pieces may be held back for this long, to be sent in fewer messages; the last event never is.
+        delay_s: pieces may be held back for this long, to be sent in fewer messages, but never more than ``MOST_HELD``,
+            nor the last event.
         on_stall: called once if the backlog exceeds its bound; must end the request. Not needed for requests without
             output before their last event.
         max_backlog: the bound.
@@ -75,7 +79,7 @@ class Collector:
         self._backlog += sum(_weight(event) for event in events)
         if self._backlog > self._max_backlog and not self._is_over:
             self._end_stalled()
-        if self._is_over or self._delay_s <= 0 or not all(isinstance(event, _OUTPUT) for event in events):
+        if self._is_over or not self._may_hold(events):
             self._mature()
         elif self._timer is None and not self._is_mature:
             self._timer = asyncio.get_running_loop().call_later(self._delay_s, self._mature)
@@ -112,6 +116,11 @@ class Collector:
         self._events = []
         if self._timer is not None:
             self._timer.cancel()
+
+    def _may_hold(self, events: list[Event]) -> bool:
+        """Whether these events, which were just put in, may wait with those before them."""
+        is_output = all(isinstance(event, _OUTPUT) for event in events)
+        return is_output and self._delay_s > 0 and self._backlog < MOST_HELD
 
     def _mature(self) -> None:
         if self._timer is not None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.api.core.collector import Collector
+from service.api.core.collector import MOST_HELD, Collector
 from service.engine.request.events import (
     Accepted,
     Embedded,
@@ -239,6 +239,19 @@ class TestDelay:
         assert not taking.done()
         collected.put([urgent])
         assert await taking == [Piece("a"), urgent]
+
+    async def test_holds_no_more_than_is_sent_quickly(self) -> None:
+        stalls = Stalls()
+        collected = collector(delay_s=LONG_S, max_backlog=MOST_HELD, stalls=stalls)
+        token = TokenRecord(1, b"a", probabilities=((1, 0.5),) * (MOST_HELD // 2 - 1))
+        piece = Piece("a", (token,))
+        collected.put([piece])
+        taking = asyncio.ensure_future(collected.take())
+        await asyncio.wait([taking], timeout=0)
+        assert not taking.done()
+        collected.put([piece])
+        assert await taking == [piece, piece]
+        assert stalls.count == 0
 
     async def test_does_not_hold_a_handler_that_is_late_anyway_twice(self) -> None:
         collected = collector(delay_s=LONG_S)

@@ -9,7 +9,7 @@ from slotline.client import adapters, checks
 from slotline.client.images import Part, parts_message
 from slotline.client.messages import chat_prompt
 from slotline.client.options import GenerateOptions, set_options
-from slotline.protocol.collecting import collected_ms
+from slotline.protocol.collecting import COLLECTED_MS
 from slotline.v1 import (
     embedding_pb2,
     generation_pb2,
@@ -61,8 +61,7 @@ def whole_request(prompt: Prompt, options: GenerateOptions) -> generation_pb2.Ge
     if request is prompt:
         request = generation_pb2.GenerateRequest()
         request.MergeFrom(prompt)
-    n_candidates = request.output.n_probs + request.output.top_logprobs
-    request.output.max_delta_delay_ms = collected_ms(n_candidates * max(1, request.num_sequences))
+    request.output.max_delta_delay_ms = COLLECTED_MS
     return request
 
 

@@ -53,9 +53,6 @@ public final class Client implements AutoCloseable {
   /** For how long output that is read at its end is collected: a message per token takes time from the model. */
   private static final int COLLECTED_MS = 500;
 
-  /** With more probabilities per token, what is collected would take the server milliseconds to send. */
-  private static final int MOST_CANDIDATES = 32;
-
   private final Calls calls;
 
   private Client(Calls calls) {
@@ -298,8 +295,7 @@ public final class Client implements AutoCloseable {
   /** The request of an answer that is read at its end: its output is collected, unless it says otherwise. */
   private static GenerateRequest collected(GenerateRequest request) {
     OutputOptions output = request.getOutput();
-    int candidates = (output.getNProbs() + output.getTopLogprobs()) * Math.max(1, request.getNumSequences());
-    if (output.hasMaxDeltaDelayMs() || candidates > MOST_CANDIDATES) {
+    if (output.hasMaxDeltaDelayMs()) {
       return request;
     }
     return request.toBuilder().setOutput(output.toBuilder().setMaxDeltaDelayMs(COLLECTED_MS)).build();
