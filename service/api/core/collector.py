@@ -119,8 +119,9 @@ class Collector:
 
     def _may_hold(self, events: list[Event]) -> bool:
         """Whether these events, which were just put in, may wait with those before them."""
-        is_output = all(isinstance(event, _OUTPUT) for event in events)
-        return is_output and self._delay_s > 0 and self._backlog < MOST_HELD
+        if self._delay_s <= 0 or self._backlog >= MOST_HELD:
+            return False
+        return all(isinstance(event, _OUTPUT) for event in events)
 
     def _mature(self) -> None:
         if self._timer is not None:
