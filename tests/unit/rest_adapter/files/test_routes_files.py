@@ -12,6 +12,7 @@ import pytest
 
 from rest_adapter.config import RestConfig
 from tests.support.memory_core import MemoryCore
+from tests.support.open_files import open_files
 from tests.unit.rest_adapter.clients import READY, answer, client_of, with_state
 
 if TYPE_CHECKING:
@@ -176,14 +177,13 @@ def test_a_file_that_is_exchanged_while_it_is_looked_for_is_not_read(
 
 def test_files_are_closed(site: Path) -> None:
     client = client_of(MemoryCore(), RestConfig(static_path=str(site)))
-    before = len(os.listdir("/proc/self/fd"))
     for headers in ({}, {"Range": "bytes=0-1"}, {"If-None-Match": "*"}):
         client.get("/style.css", headers=headers).close()
         client.head("/style.css", headers=headers).close()
     for path in ("/sub", "/nothing"):
         client.get(path).close()
     assert client.get("/style.css", headers={"Range": "bytes=100-"}).status_code == 416
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_files(site) == []
 
 
 def test_the_built_in_page_stays_without_an_index_of_the_users(site: Path) -> None:
