@@ -189,11 +189,13 @@ async def _until_told(stop: asyncio.Event) -> None:
 
 async def _run(arguments: argparse.Namespace) -> None:
     plans: dict[str, Plan] = json.loads(arguments.cases.read_text())["cores"]
-    addresses = {}
+    addresses, parent = {}, Path("/tmp")
     if arguments.only:
         plans = {arguments.only: plans[arguments.only]}
         addresses = {arguments.only: arguments.address}
-    with tempfile.TemporaryDirectory(prefix="slt-", dir="/tmp") as directory:
+        # A core that is killed leaves its directory to whoever started it.
+        parent = arguments.port_file.parent
+    with tempfile.TemporaryDirectory(prefix="slt-", dir=parent) as directory:
         cores = Cores(arguments.cases, Path(directory), addresses)
         try:
             await cores.start(plans, is_child=bool(arguments.only))
