@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 #: Seconds for which a snapshot may be out of date while running requests get tokens and nothing else happens.
-SNAPSHOT_AGE_S = 0.01
+SNAPSHOT_AGE_S = 0.05
 #: Bounds of the advice given to refused requests, in seconds.
 MIN_RETRY_S, MAX_RETRY_S = 1.0, 60.0
 
