@@ -35,7 +35,7 @@ def ports() -> Iterator[Ports]:
 
 @pytest.fixture
 def core(tmp_path: Path) -> Iterator[FakeCore]:
-    """A core without an engine, which keeps the requests of clients."""
+    """A core without an engine, whose answers a test writes, and which keeps the requests of clients."""
     from tests.support.fake_core import running_fake_core
 
     with running_fake_core(tmp_path) as made:

@@ -61,15 +61,6 @@ def chat(client: str, *options: str, questions: str = "") -> subprocess.Complete
 
 
 @pytest.fixture
-def core(tmp_path: Path) -> Iterator[FakeCore]:
-    """A core without an engine, whose answers a test writes."""
-    made = FakeCore(f"unix:{tmp_path}/core.sock")
-    made.start()
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def connect(core: FakeCore) -> Iterator[Connect]:
     """Starts an adapter on that core; ``connect(api_keys=("k",))`` is the URL of one with these settings."""
     adapters: list[AdapterThread] = []
