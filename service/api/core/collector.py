@@ -79,7 +79,8 @@ class Collector:
         self._backlog += sum(_weight(event) for event in events)
         if self._backlog > self._max_backlog and not self._is_over:
             self._end_stalled()
-        if self._is_over or not self._may_hold(events):
+        is_due = self._is_over or self._delay_s <= 0 or self._backlog >= MOST_HELD
+        if is_due or not all(isinstance(event, _OUTPUT) for event in events):
             self._mature()
         elif self._timer is None and not self._is_mature:
             self._timer = asyncio.get_running_loop().call_later(self._delay_s, self._mature)
@@ -116,12 +117,6 @@ class Collector:
         self._events = []
         if self._timer is not None:
             self._timer.cancel()
-
-    def _may_hold(self, events: list[Event]) -> bool:
-        """Whether these events, which were just put in, may wait with those before them."""
-        if self._delay_s <= 0 or self._backlog >= MOST_HELD:
-            return False
-        return all(isinstance(event, _OUTPUT) for event in events)
 
     def _mature(self) -> None:
         if self._timer is not None:
