@@ -183,7 +183,7 @@ def test_files_are_closed(site: Path) -> None:
     for path in ("/sub", "/nothing"):
         client.get(path).close()
     assert client.get("/style.css", headers={"Range": "bytes=100-"}).status_code == 416
-    assert open_files(site) == []
+    assert open_files(site.parent) == []
 
 
 def test_the_built_in_page_stays_without_an_index_of_the_users(site: Path) -> None:
