@@ -32,7 +32,7 @@ pytestmark = pytest.mark.timeout(600)
 #: Examples that need nothing but a server, and what they print, as an expression.
 EXAMPLES = {
     "stream": r".+\n",
-    "chat": r".*Paris.*\n.+\n",
+    "chat": r".*Berlin.*\n.+\n",
     "cancel": r".+\nleft the loop\nthe context ended it\n",
     "embeddings": r"1\.000 a cat\n(\d\.\d{3} .+\n){2}",
     "errors": r"INVALID_ARGUMENT in output\.max_delta_delay_ms: .*10000.*\nUnavailable, reason \"\"\n",

@@ -1,4 +1,4 @@
-// Command chat asks a question, and another one about the answer: chat "What is the capital of France?".
+// Command chat asks a question, and another one about the answer: chat "What is the capital of Germany?".
 package main
 
 import (
@@ -19,7 +19,7 @@ func main() {
 		Sampling: &slotlinev1.SamplingParams{Temperature: proto.Float32(0)},
 		Stop:     &slotlinev1.StopParams{MaxTokens: proto.Uint32(48)},
 	}
-	messages := []*slotlinev1.ChatMessage{slotline.User(example.Argument("What is the capital of France?"))}
+	messages := []*slotlinev1.ChatMessage{slotline.User(example.Argument("What is the capital of Germany?"))}
 	for _, question := range []string{"", "Why is it famous?"} {
 		if question != "" {
 			messages = append(messages, slotline.User(question))
