@@ -102,7 +102,7 @@ def test_a_picture_is_embedded_as_the_words_that_it_stands_for(seeing_server: Se
         picture, words, others = client.embed(
             [["It is", image(pictures / "red.png"), "."], "It is red red red red.", "It is blue blue blue blue."]
         )
-    assert picture == pytest.approx(words, abs=1e-5)
+    assert picture == pytest.approx(words, abs=1e-2)
     assert picture != pytest.approx(others, abs=1e-2)
 
 

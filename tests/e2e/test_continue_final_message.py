@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
     from tests.support.server import Server
 
-QUESTION = {"role": "user", "content": "Tell me about the city of Paris."}
-N_CUT, N_WHOLE = 8, 32
+#: The best token of each step is well ahead, so that the last digits of logits decide about none.
+QUESTION = {"role": "user", "content": "Repeat after me: one two three one two three one two three."}
+N_CUT, N_WHOLE = 3, 32
 
 
 @pytest.fixture
@@ -36,8 +37,8 @@ def begun(text: str) -> list[dict[str, str]]:
     return [QUESTION, {"role": "assistant", "content": text}]
 
 
-# Repetitions are penalised by default; without the text that was there these continuations would differ, too.
-@pytest.mark.parametrize("repeat_penalty", [1.0, 1.1])
+# What is penalised is not repeated as often; without the text that was there these continuations would differ, too.
+@pytest.mark.parametrize("repeat_penalty", [1.0, 1.1, 1.3])
 def test_an_answer_that_was_cut_goes_on_as_if_it_had_not_been(client: openai.OpenAI, repeat_penalty: float) -> None:
     options = {"repeat_penalty": repeat_penalty}
     whole = ask(client, [QUESTION], N_WHOLE, extra_body=options)

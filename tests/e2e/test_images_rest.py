@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from typing import TYPE_CHECKING, Any
 
 import anthropic
@@ -18,6 +19,7 @@ from PIL import Image
 
 from rest_adapter.apis.common.prompt import MEDIA_MARKER
 from tests.support.event_stream import EventStream
+from tests.support.likeliest import are_alike
 from tests.support.server import PATIENCE_S, Server
 
 if TYPE_CHECKING:
@@ -82,6 +84,11 @@ def refused(server: Server, path: str, **body: object) -> str:
     return message
 
 
+def likeliest(answer: Any) -> dict[str, float]:
+    """The likeliest first tokens of an answer, and their log-probabilities."""
+    return {one["tok_str"]: math.log(one["prob"]) for one in answer["completion_probabilities"][0]["probs"]}
+
+
 def colours_in(text: str) -> list[str]:
     """The colours in a text, in their order."""
     words = text.lower().replace(".", " ").replace(",", " ").split()
@@ -102,12 +109,13 @@ def test_a_completion_says_the_colour_in_every_slot(
     server: Server, files: dict[str, str], projector: Projector, colour: str, slot_id: int
 ) -> None:
     before, after = "Picture:", "\nThe colour of the picture is"
-    data = [{"data": files[colour], "id": 10}]
-    answer = post(server, "/completion", prompt=f"{before}[img-10]{after}", image_data=data, slot_id=slot_id, **GREEDY)
+    options = {"image_data": [{"data": files[colour], "id": 10}], "slot_id": slot_id, "n_probs": 5, **GREEDY}
+    answer = post(server, "/completion", prompt=f"{before}[img-10]{after}", **options)
     word = projector.words[colour].token
-    words = post(server, "/completion", prompt=[before, *[word] * N_ROWS, after], **GREEDY)
+    words = post(server, "/completion", prompt=[before, *[word] * N_ROWS, after], n_probs=5, **GREEDY)
     assert colours_in(answer["content"])[:1] == [colour]
-    assert (answer["content"], answer["tokens_evaluated"]) == (words["content"], words["tokens_evaluated"])
+    assert are_alike(likeliest(answer), likeliest(words))
+    assert answer["tokens_evaluated"] == words["tokens_evaluated"]
     assert (answer["slot_id"], answer["prompt"]) == (slot_id, "")
 
 
@@ -136,13 +144,14 @@ def test_several_prompts_and_arrays_have_pictures(server: Server, files: dict[st
 
 
 def test_a_picture_that_was_seen_is_not_evaluated_again(server: Server, files: dict[str, str]) -> None:
-    body = {"prompt": "Look:[img-0]\nWhat is it?", "image_data": [{"data": files["blue"]}], "slot_id": 3, **GREEDY}
+    picture = [{"data": files["blue"]}]
+    body = {"prompt": "Look:[img-0]\nWhat is it?", "image_data": picture, "slot_id": 3, "n_probs": 5, **GREEDY}
     post(server, "/completion", **body)
     again = post(server, "/completion", **body)
     assert again["timings"]["prompt_n"] == 1
     fresh = post(server, "/completion", **body, cache_prompt=False)
     assert fresh["timings"]["prompt_n"] == fresh["tokens_evaluated"] == again["tokens_evaluated"]
-    assert fresh["content"] == again["content"]
+    assert are_alike(likeliest(fresh), likeliest(again))
 
 
 def test_events_and_slots_tell_of_pictures_and_show_none(server: Server, files: dict[str, str]) -> None:
@@ -165,7 +174,8 @@ def test_an_embedding_of_a_picture_is_that_of_its_words(
 ) -> None:
     seen = post(server, "/embedding", content="A[img-0] picture", image_data=[{"data": files[colour]}])
     read = post(server, "/embedding", content=["A", *[projector.words[colour].token] * N_ROWS, " picture"])
-    assert seen["embedding"] == pytest.approx(read["embedding"], abs=1e-5)
+    # Those of other colours differ by 0.08 somewhere.
+    assert seen["embedding"] == pytest.approx(read["embedding"], abs=0.02)
 
 
 @pytest.mark.parametrize("colour", COLOURS)
@@ -257,13 +267,17 @@ def test_what_is_no_picture_or_stands_nowhere_is_refused_by_name(server: Server,
 
 def test_prompts_as_objects_have_pictures_as_today_s_server_takes_them(server: Server, files: dict[str, str]) -> None:
     def of(colour: str) -> dict[str, object]:
-        return {"prompt_string": f"A{MEDIA_MARKER}B", "multimodal_data": [files[colour]]}
+        question = f"Picture:{MEDIA_MARKER}\nThe colour of the picture is"
+        return {"prompt_string": question, "multimodal_data": [files[colour]]}
 
-    old = post(server, "/completion", prompt="A[img-0]B", image_data=[{"data": files["red"]}], **GREEDY)
-    answer = post(server, "/completion", prompt=[of("red"), of("blue"), {"prompt_string": "AB"}], **GREEDY)
-    red, blue, text = answer["results"]
-    assert (red["content"], red["tokens_evaluated"], red["prompt"]) == (old["content"], old["tokens_evaluated"], "")
-    assert (blue["tokens_evaluated"], text["prompt"]) == (red["tokens_evaluated"], "AB")
+    prompt = "Picture:[img-0]\nThe colour of the picture is"
+    old = post(server, "/completion", prompt=prompt, image_data=[{"data": files["red"]}], n_probs=5, **GREEDY)
+    prompts = [of("red"), of("blue"), {"prompt_string": "AB"}]
+    red, blue, text = post(server, "/completion", prompt=prompts, n_probs=5, **GREEDY)["results"]
+    assert [colours_in(answer["content"])[0] for answer in (old, red, blue)] == ["red", "red", "blue"]
+    assert are_alike(likeliest(red), likeliest(old))
+    assert red["tokens_evaluated"] == blue["tokens_evaluated"] == old["tokens_evaluated"]
+    assert (red["prompt"], text["prompt"]) == ("", "AB")
     vectors = [entry["embedding"] for entry in post(server, "/v1/embeddings", input=[of("red"), of("blue")])["data"]]
     assert vectors[0] != vectors[1]
 

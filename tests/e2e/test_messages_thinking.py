@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 #: Fewer than the model takes to say anything.
 BUDGET = 4
-QUESTION: list[MessageParam] = [{"role": "user", "content": "What is the capital of Germany?"}]
+#: The best token of each step is well ahead, so that the last digits of logits decide about none.
+QUESTION: list[MessageParam] = [
+    {"role": "user", "content": "The capital of Germany is Berlin. What is the capital of Germany?"}
+]
 
 
 @pytest.fixture(scope="module")

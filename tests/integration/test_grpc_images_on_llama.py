@@ -15,16 +15,18 @@ from slotline.protocol.metadata import TENANT
 from slotline.v1 import embedding_pb2, generation_pb2, model_pb2, prompt_pb2, sampling_pb2, tokenization_pb2
 from tests.support.calls import part, refusal, until, until_idle
 from tests.support.image_files import encoded
+from tests.support.likeliest import are_alike
 from tests.support.scripted_core import WAIT_S, RunningCore, started, text_of
 from tests.support.seeing_model import PRIMARY
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from tests.support.seeing_model import Projector, SeeingModels
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+LIKELIEST = generation_pb2.OutputOptions(top_logprobs=5)
 QUESTION = "\nQuestion: What colour is the picture?\nAnswer: The picture is"
 
 
@@ -64,6 +66,12 @@ def asked(max_tokens: int = 6, **fields: Any) -> generation_pb2.GenerateRequest:
     )
 
 
+def likeliest(answer: Sequence[generation_pb2.GenerateResponse]) -> dict[int, float]:
+    """The likeliest first tokens of an answer, and their log-probabilities."""
+    record = next(token for message in answer for piece in message.delta.pieces for token in piece.tokens)
+    return {candidate.id: candidate.logprob for candidate in record.top_logprobs}
+
+
 async def metrics(core: RunningCore) -> dict[str, float]:
     """What is counted of pictures."""
     text = (await core.models.GetMetrics(model_pb2.GetMetricsRequest())).exposition
@@ -99,15 +107,16 @@ async def test_a_picture_is_named(core: RunningCore, projector: Projector, colou
     counted = await core.inference.Tokenize(tokenization_pb2.TokenizeRequest(chat=chat, add_special=True))
     assert counted.count == answer[-1].finished.usage.prompt_tokens
     literal = await core.generate(asked(chat=chat, parse_special=False))
-    assert text_of(literal) == text_of(answer)
+    assert colour in text_of(literal)
+    assert literal[-1].finished.usage.prompt_tokens == counted.count
 
 
 async def test_a_picture_answers_as_its_words_do(core: RunningCore, projector: Projector) -> None:
     seen = await core.generate(
-        asked(parts=parts("The car is", encoded(projector.draw("red blue", "blue red")), ". Then"))
+        asked(parts=parts("The car is", encoded(projector.draw("red blue", "blue red")), ". Then"), output=LIKELIEST)
     )
-    told = await core.generate(asked(text="The car is red blue blue red. Then"))
-    assert text_of(seen) == text_of(told)
+    told = await core.generate(asked(text="The car is red blue blue red. Then", output=LIKELIEST))
+    assert are_alike(likeliest(seen), likeliest(told))
     assert seen[-1].finished.usage.prompt_tokens == told[-1].finished.usage.prompt_tokens
 
 
@@ -115,7 +124,7 @@ async def test_a_picture_seen_before_is_neither_encoded_nor_evaluated_again(
     core: RunningCore, projector: Projector
 ) -> None:
     picture = encoded(projector.draw("green red", "red green"))
-    request = asked(parts=parts("Once there was", picture, " and"))
+    request = asked(parts=parts("Once there was", picture, " and"), output=LIKELIEST)
     before = await metrics(core)
     first = await core.generate(request)
     between = await metrics(core)
@@ -124,7 +133,7 @@ async def test_a_picture_seen_before_is_neither_encoded_nor_evaluated_again(
     assert between["slotline_images_encoded_total"] == before["slotline_images_encoded_total"] + 1
     assert after["slotline_images_encoded_total"] == between["slotline_images_encoded_total"]
     assert after["slotline_image_hits_total"] == between["slotline_image_hits_total"] + 1
-    assert text_of(again) == text_of(first)
+    assert are_alike(likeliest(again), likeliest(first))
     usage = again[-1].finished.usage
     assert usage.cached_prompt_tokens >= usage.prompt_tokens - 1
 
@@ -143,7 +152,7 @@ async def test_tenants_share_no_evaluated_picture(core: RunningCore, projector: 
 
 
 async def test_several_answers_and_many_requests_share_a_picture(core: RunningCore, projector: Projector) -> None:
-    picture = encoded(projector.draw("blue green", "green green"))
+    picture = encoded(projector.draw("yellow"))
     before = await metrics(core)
     request = asked(parts=parts("A picture:", picture, QUESTION), num_sequences=3)
     answers = await asyncio.gather(*(core.generate(request) for _ in range(4)))

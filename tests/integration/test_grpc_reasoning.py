@@ -79,7 +79,8 @@ async def test_a_budget_closes_reasoning_and_content_follows(core: RunningCore, 
 
 
 async def test_reasoning_without_an_end_is_reasoning(core: RunningCore) -> None:
-    reasoning, content, _, finished = await answer(core, request())
+    stop = generation_pb2.StopParams(max_tokens=60, min_tokens=60)
+    reasoning, content, _, finished = await answer(core, request(stop=stop))
     assert reasoning
     assert content == ""
     assert finished.reason == generation_pb2.FINISH_REASON_LENGTH
