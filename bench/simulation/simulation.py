@@ -17,7 +17,7 @@ from bench.simulation.visits import End, Journal, Visit
 from bench.simulation.workload import Conversation, Kind, Turn, Workload
 from service.engine.engine import Engine
 from service.engine.request.requests import GenerationRequest
-from service.engine.thread import MAX_RETRY_S, MIN_RETRY_S
+from service.engine.schedule.retries import RetryTimes
 from service.sampling.settings import SamplingSettings
 from service.testing.scripted_model import VirtualClock
 
@@ -112,6 +112,7 @@ class _Simulation:
         self._engine = Engine(self._model, server.config, self._clock)
         self._workload = Workload(traffic.mix, traffic.seed, min(server.config.n_ctx_slot, server.n_cells))
         self._journal = Journal(self._clock)
+        self._retries = RetryTimes(server.config.n_slots)
         self._visits: list[Visit] = []
         self._appointments: list[_Appointment] = []
         self._n_appointments = itertools.count()
@@ -245,10 +246,9 @@ class _Simulation:
 
     def _retry_s(self) -> float:
         """When a refused client is advised to come back."""
-        if not self._journal.n_answered:
-            return MIN_RETRY_S
-        held_s = self._journal.held_s / self._journal.n_answered
-        return min(max(held_s / self._config.n_slots, MIN_RETRY_S), MAX_RETRY_S)
+        n_answered = self._journal.n_answered
+        held_s = self._journal.held_s / n_answered if n_answered else 0.0
+        return self._retries.next_s(self._clock.now_s, held_s, self._engine.queue_depth)
 
     # Time -----------------------------------------------------------------------------------------------------------
 

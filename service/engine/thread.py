@@ -14,6 +14,7 @@ from service.engine.engine import Engine
 from service.engine.language_model import EncoderModel
 from service.engine.request.events import Delivery, Piece, Sink
 from service.engine.request.snapshots import Counters, EngineSnapshot
+from service.engine.schedule.retries import RetryTimes
 from service.errors import Draining, EngineFailure, QueueFull
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ logger = logging.getLogger(__name__)
 
 #: Seconds for which a snapshot may be out of date while running requests get tokens and nothing else happens.
 SNAPSHOT_AGE_S = 0.05
-#: Bounds of the advice given to refused requests, in seconds.
-MIN_RETRY_S, MAX_RETRY_S = 1.0, 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +93,7 @@ class EngineThread:
         self._queue_depth = 0
         self._snapshot = EngineSnapshot((), 0, 0, 0, Counters())
         self._snapshot_s = 0.0
+        self._retries = RetryTimes(config.n_slots)
         self._n_turns = 0
         self._is_resting = True
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -125,7 +125,7 @@ class EngineThread:
         waiting = self._queue_depth + len(self._inbox.submitted)
         idle = len(self._snapshot.slots) - self._snapshot.slots_processing
         if waiting >= self._config.max_queue + idle:
-            raise QueueFull(self._config.max_queue, self._estimate_retry_s())
+            raise QueueFull(self._config.max_queue, self._retry_s(waiting))
 
     def cancel(self, task_id: int) -> None:
         """End a request at the next step without further events; ids of ended requests are ignored."""
@@ -134,7 +134,7 @@ class EngineThread:
             self._call()
 
     def snapshot(self) -> EngineSnapshot:
-        """The engine after its last step, or after one of the last 10 ms if there were only tokens since."""
+        """The engine after its last step, or one of ``SNAPSHOT_AGE_S`` if there were only tokens since."""
         return self._snapshot
 
     def progress(self) -> Progress:
@@ -224,14 +224,11 @@ class EngineThread:
         if deliveries:
             self._deliver(deliveries)
 
-    def _estimate_retry_s(self) -> float:
-        """Time until a place in the queue is free: how long a request holds a slot, over the number of slots."""
-        snapshot = self._snapshot
-        counters = snapshot.counters
-        if not counters.finished:
-            return MIN_RETRY_S
-        held_s = (counters.prompt_s + counters.predicted_s) / counters.finished
-        return min(max(held_s / max(len(snapshot.slots), 1), MIN_RETRY_S), MAX_RETRY_S)
+    def _retry_s(self, n_waiting: int) -> float:
+        """When a request that is refused now is advised to come back, in seconds from now."""
+        counters = self._snapshot.counters
+        held_s = (counters.prompt_s + counters.predicted_s) / counters.finished if counters.finished else 0.0
+        return self._retries.next_s(time.perf_counter(), held_s, n_waiting)
 
 
 def _make_engine(model: LanguageModel, config: EngineConfig) -> Engine | EncoderEngine:

@@ -146,6 +146,34 @@ def test_the_queue_is_bounded_and_says_when_to_come_back() -> None:
             sink.until(Finished)
 
 
+def test_refused_requests_are_advised_to_come_back_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = VirtualClock()
+    monkeypatch.setattr("service.engine.thread.time", SimpleNamespace(perf_counter=clock))
+
+    def script(tokens: SequenceOf[int]) -> int:
+        clock.advance(4.0)
+        return next_letter(tokens)
+
+    with running(EngineConfig(n_slots=1, n_ctx_slot=512, max_queue=2), script) as harness:
+        sinks = [QueueSink() for _ in range(4)]
+        harness.thread.submit(0, request(max_tokens=1), sinks[0])
+        sinks[0].until(Finished)
+        held_s = clock()
+        assert held_s >= 4
+        harness.gate.clear()
+        for task_id, sink in enumerate(sinks[1:], 1):
+            harness.thread.submit(task_id, request(), sink)
+        told = []
+        for task_id in range(4, 6):
+            with pytest.raises(QueueFull) as raised:
+                harness.thread.submit(task_id, request(), QueueSink())
+            told.append(raised.value.retry_after_s)
+        assert told == [held_s, 2 * held_s]
+        harness.gate.set()
+        for sink in sinks[1:]:
+            sink.until(Finished)
+
+
 def _submit_two_more(harness: Harness) -> None:
     for task_id in range(3, 5):
         harness.thread.submit(task_id, request(), QueueSink())
