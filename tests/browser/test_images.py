@@ -47,6 +47,13 @@ NO_ROOM_FOR_FILES = """
   };
 """
 
+SLOW_FILES = """
+  const read = FileReader.prototype.readAsDataURL;
+  FileReader.prototype.readAsDataURL = function (...given) {
+    setTimeout(() => read.apply(this, given), 500);
+  };
+"""
+
 
 class Model:
     """Answers chats in the server's place."""
@@ -228,6 +235,13 @@ def test_an_export_has_the_images_and_an_import_brings_them_back(page: ChatPage,
     page.ask("And now?", 2)
     first = page.bodies(CHAT)[-1]["messages"][0]["content"][0]["image_url"]["url"]
     assert base64.b64decode(first.split(",")[1]) == BLUE
+
+
+def test_a_message_waits_for_its_pictures(open_seeing: Callable[..., ChatPage]) -> None:
+    chat = open_seeing(script=SLOW_FILES)
+    choose(chat, blue=BLUE, red=RED)
+    chat.ask("What are these?")
+    assert sent(chat) == [BLUE, RED, "What are these?"]
 
 
 def test_where_the_browser_has_no_room_a_small_copy_is_left(open_seeing: Callable[..., ChatPage]) -> None:

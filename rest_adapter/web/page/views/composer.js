@@ -10,6 +10,8 @@ import {
   canTakeImages,
   draftImages,
   draftText,
+  imagesAreRead,
+  isDraftEmpty,
   noImagesReason,
   removeImage,
   takeDraft,
@@ -24,13 +26,15 @@ const MOST_ROWS_PX = 240;
 export function Composer() {
   const field = useRef(null);
   const isRunning = running.value !== null;
-  const canSend = !isRunning && (draftText.value.trim() !== "" || draftImages.value.length > 0);
+  const canSend = !isRunning && !isDraftEmpty.value;
   const id = current.value?.id;
   useEffect(focusComposer, [id]);
-  const submit = (event) => {
+  const submit = async (event) => {
     event.preventDefault();
+    // A message goes with all of its images.
+    await imagesAreRead();
     // What cannot be sent stays in the field.
-    if (!canSend || !canAsk()) return;
+    if (running.value !== null || isDraftEmpty.value || !canAsk()) return;
     const { text, images } = takeDraft();
     void send(text, images);
     field.current.focus();

@@ -19,6 +19,12 @@ export const draftText = signal("");
 /** Images of the draft. @type {{value: import("../state/pictures.js").ChosenPicture[]}} */
 export const draftImages = signal([]);
 
+/** Whether there is nothing to send. */
+export const isDraftEmpty = computed(() => draftText.value.trim() === "" && draftImages.value.length === 0);
+
+/** Ends when all files have been read that were given so far. @type {Promise<unknown>} */
+let reading = Promise.resolve();
+
 /** Why no images can be sent, "" if they can. */
 export const noImagesReason = computed(() => {
   if (model.value?.canSee) return "";
@@ -44,11 +50,17 @@ export async function addImages(files) {
   // Browsers empty lists of files when their event is over.
   const chosen = [...files];
   if (!chosen.length || !canTakeImages()) return;
-  for (const file of chosen) {
-    const fault = faultOf(file);
-    if (fault) addNote("error", `${file.name}: ${fault}`);
-    else await addImage(file);
-  }
+  const added = addEach(chosen);
+  reading = Promise.all([reading, added]);
+  await added;
+}
+
+/**
+ * Wait for the files that were given to `addImages`.
+ * @returns {Promise<void>}
+ */
+export async function imagesAreRead() {
+  await reading;
 }
 
 /**
@@ -69,6 +81,14 @@ export function takeDraft() {
   draftText.value = "";
   draftImages.value = [];
   return taken;
+}
+
+async function addEach(files) {
+  for (const file of files) {
+    const fault = faultOf(file);
+    if (fault) addNote("error", `${file.name}: ${fault}`);
+    else await addImage(file);
+  }
 }
 
 function faultOf({ type, size }) {
