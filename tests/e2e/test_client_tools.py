@@ -25,8 +25,10 @@ class Order(pydantic.BaseModel):
     notes: list[str] = pydantic.Field(max_length=2)
 
 
-def get_weather(city: str, unit: Literal["celsius", "fahrenheit"] = "celsius") -> dict[str, object]:
-    """The weather in a city, now."""
+def get_weather(
+    city: Literal["Paris", "Berlin"], unit: Literal["celsius", "fahrenheit"] = "celsius"
+) -> dict[str, object]:
+    """The weather in a city, now. Its arguments are short, whatever a hot model draws."""
     return {"city": city, "temperature": 21, "unit": unit}
 
 

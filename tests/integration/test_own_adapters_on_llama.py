@@ -23,7 +23,7 @@ WAIT_S = 60.0
 MODEL = TinyModel(n_layers=2)
 NAMES = (("blk.0.attn_v.weight", "output.weight"), ("blk.1.ffn_up.weight", "blk.0.attn_q.weight"))
 SETS = ((0.0, 0.0), (1.0, 0.0), (0.25, 0.75))
-N_PREDICT = 24
+N_PREDICT = 8
 LONG = "It was a bright cold day in April, and the clocks were striking thirteen; Winston Smith slipped in. "
 
 
