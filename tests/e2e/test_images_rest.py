@@ -84,6 +84,11 @@ def refused(server: Server, path: str, **body: object) -> str:
     return message
 
 
+def question_about(marker: str) -> str:
+    """A prompt that the model goes on with the colour of the picture in place of the marker."""
+    return f"Picture:{marker}\nThe colour of the picture is"
+
+
 def likeliest(answer: Any) -> dict[str, float]:
     """The likeliest first tokens of an answer, and their log-probabilities."""
     return {one["tok_str"]: math.log(one["prob"]) for one in answer["completion_probabilities"][0]["probs"]}
@@ -130,13 +135,13 @@ def test_pictures_stand_in_the_order_of_their_markers(server: Server, files: dic
 
 def test_several_prompts_and_arrays_have_pictures(server: Server, files: dict[str, str]) -> None:
     images = [{"data": files["red"]}, {"data": files["green"]}]
-    prompts = [f"Picture:[img-{number}]\nThe colour of the picture is" for number in range(2)]
+    prompts = [question_about(f"[img-{number}]") for number in range(2)]
     answer = post(server, "/completion", prompt=prompts, image_data=images, **GREEDY)
     assert [colours_in(result["content"])[0] for result in answer["results"]] == ["red", "green"]
     one = post(
         server,
         "/completion",
-        prompt=["Picture:[img-0]\nThe colour of the picture is", 260],
+        prompt=[question_about("[img-0]"), 260],
         image_data=images[:1],
         **GREEDY,
     )
@@ -267,10 +272,9 @@ def test_what_is_no_picture_or_stands_nowhere_is_refused_by_name(server: Server,
 
 def test_prompts_as_objects_have_pictures_as_today_s_server_takes_them(server: Server, files: dict[str, str]) -> None:
     def of(colour: str) -> dict[str, object]:
-        question = f"Picture:{MEDIA_MARKER}\nThe colour of the picture is"
-        return {"prompt_string": question, "multimodal_data": [files[colour]]}
+        return {"prompt_string": question_about(MEDIA_MARKER), "multimodal_data": [files[colour]]}
 
-    prompt = "Picture:[img-0]\nThe colour of the picture is"
+    prompt = question_about("[img-0]")
     old = post(server, "/completion", prompt=prompt, image_data=[{"data": files["red"]}], n_probs=5, **GREEDY)
     prompts = [of("red"), of("blue"), {"prompt_string": "AB"}]
     red, blue, text = post(server, "/completion", prompt=prompts, n_probs=5, **GREEDY)["results"]

@@ -33,11 +33,12 @@ export function Composer() {
     event.preventDefault();
     // A message goes with all of its images.
     await imagesAreRead();
-    // What cannot be sent stays in the field.
-    if (running.value !== null || isDraftEmpty.value || !canAsk()) return;
+    // What cannot be sent stays in the field, as does what was meant for a conversation that is no longer shown.
+    if (current.value?.id !== id || running.value !== null || isDraftEmpty.value || !canAsk()) return;
     const { text, images } = takeDraft();
     void send(text, images);
-    field.current.focus();
+    // Another view may be shown by now.
+    field.current?.focus();
   };
   const stopAnswer = () => {
     void stop();
