@@ -33,6 +33,7 @@ it answers a request, the fields are also in ``metadata``, as ``config_fields``.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from slotline.protocol import reasons
@@ -165,7 +166,7 @@ class QueueFull(ResourceExhausted):
 
     def __init__(self, limit: int, retry_after_s: float, what: str = "requests") -> None:
         super().__init__(
-            f"the queue is full: {limit} {what} are waiting; try again in {retry_after_s:.0f} s",
+            f"the queue is full: {limit} {what} are waiting; try again in {math.ceil(retry_after_s)} s",
             metadata={reasons.LIMIT: str(limit)},
             retry_after_s=retry_after_s,
         )

@@ -146,6 +146,10 @@ def test_the_queue_is_bounded_and_says_when_to_come_back() -> None:
             sink.until(Finished)
 
 
+def test_who_obeys_the_message_does_not_come_too_early() -> None:
+    assert str(QueueFull(6, 1.4)).endswith("6 requests are waiting; try again in 2 s")
+
+
 def test_refused_requests_are_advised_to_come_back_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = VirtualClock()
     monkeypatch.setattr("service.engine.thread.time", SimpleNamespace(perf_counter=clock))
